@@ -1,0 +1,21 @@
+//! The pure domain of URR: what a sale is, when it opens, how its line moves, who is let in, and
+//! what must hold afterwards.
+//!
+//! Every decision here is a function of its arguments. There is no clock, no randomness, no I/O
+//! and no async in this crate: `now` and observations come in, decisions go out, and the rooms
+//! around it execute them. That is what makes a drill, a cluster and a property test run the same
+//! code. If something in here starts to need a socket, it belongs to another room.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod admission;
+pub mod audit;
+pub mod capacity;
+pub mod law;
+pub mod pacing;
+pub mod plan;
+pub mod room;
+pub mod sale;
+pub mod seating;
+pub mod snapshot;
+pub mod time;
+pub mod token;

@@ -1,0 +1,111 @@
+//! The live picture of a sale: what the control plane streams and every screen draws.
+//!
+//! Wire format of `GET /control/v1/sales/{id}/stream` (SSE, one JSON document per event) and of
+//! recordings. Add fields as optional; never change a meaning.
+
+use crate::{sale::Phase, sale::SaleId, time::Millis};
+use serde::{Deserialize, Serialize};
+
+/// A sale at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// Which sale.
+    pub sale: SaleId,
+    /// Its human name.
+    pub name: String,
+    /// When this was observed, by the control plane's clock.
+    pub at: Millis,
+    /// Derived phase.
+    pub phase: Phase,
+    /// When it opens or opened.
+    pub opens_at: Millis,
+    /// When it closes.
+    pub closes_at: Millis,
+    /// Tier 1, if its record could be read.
+    pub room: Option<RoomView>,
+    /// Tier 2, if Redis could be read.
+    pub queue: Option<QueueView>,
+    /// Seats, if booking answered.
+    pub seats: Option<SeatsView>,
+    /// Sentences about what is wrong right now, each with a remedy.
+    pub warnings: Vec<String>,
+    /// The newest entries of the audit log and of the sale's own events, oldest first, bounded.
+    pub events: Vec<EventLine>,
+}
+
+/// Tier 1 at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomView {
+    /// Fencing epoch of the line.
+    pub epoch: u32,
+    /// Positions handed out.
+    pub issued: u64,
+    /// Positions served.
+    pub serving: u64,
+    /// Rate the serving clock runs at, people per second; 0 while paused.
+    pub rate_per_s: u32,
+    /// Seconds until the last in line is served at this rate; absent while the line stands.
+    pub drain_s: Option<u64>,
+}
+
+/// Tier 2 at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueView {
+    /// People queued for a slot.
+    pub waiting: u64,
+    /// People inside.
+    pub active: u64,
+    /// Most that may be inside.
+    pub cap: u32,
+    /// People let in per second, as set.
+    pub rate_per_s: u32,
+    /// People let in since the sale began.
+    pub admitted_total: u64,
+    /// Whether an operator holds the line.
+    pub paused: bool,
+}
+
+/// Seats at one instant. `free + held + sold = capacity`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatsView {
+    /// All seats.
+    pub capacity: u64,
+    /// Nobody's.
+    pub free: u64,
+    /// Held, not yet paid.
+    pub held: u64,
+    /// Paid.
+    pub sold: u64,
+    /// The same by section, in the hall's order.
+    pub sections: Vec<SectionView>,
+}
+
+/// One section of the hall.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SectionView {
+    /// Its name, as on the tickets.
+    pub name: String,
+    /// All its seats.
+    pub capacity: u64,
+    /// Held, not yet paid.
+    pub held: u64,
+    /// Paid.
+    pub sold: u64,
+}
+
+/// A line of the sale's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventLine {
+    /// When.
+    pub at: Millis,
+    /// Who: an operator's name, or the part of the system that acted.
+    pub actor: String,
+    /// What, as a sentence.
+    pub text: String,
+}

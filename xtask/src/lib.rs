@@ -1,0 +1,1 @@
+//! House rules that a machine can check; they live in `tests/` and run with the others.
