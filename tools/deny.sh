@@ -3,7 +3,7 @@
 set -euo pipefail
 version=0.20.2
 if ! cargo deny --version 2>/dev/null | grep -q " $version"; then
-    echo "deny: building cargo-deny $version (once, about 4 minutes on 2 cores)" >&2
+    echo "deny: building cargo-deny $version (once, about a minute on 2 cores)" >&2
     # An unoptimised build takes half the time and still checks 600 crates in seconds. The target
     # directory is thrown away; the program stays in cargo's bin directory.
     target=$(mktemp -d)

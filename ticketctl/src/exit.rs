@@ -34,34 +34,10 @@ impl Exit {
             Self::Interrupted => 130,
         }
     }
-
-    /// The exit of a finished run. A broken law beats everything (it stays true however slow the
-    /// generator was); saturation beats thresholds (they were not measured fairly).
-    pub(crate) const fn of_run(laws_hold: bool, saturated: bool, thresholds_met: bool) -> Self {
-        match (laws_hold, saturated, thresholds_met) {
-            (false, _, _) => Self::LawBroken,
-            (true, true, _) => Self::Saturated,
-            (true, false, false) => Self::ThresholdsFailed,
-            (true, false, true) => Self::Ok,
-        }
-    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_broken_law_beats_saturation_beats_thresholds() {
-        assert_eq!(Exit::of_run(false, true, false).code(), 98);
-        assert_eq!(Exit::of_run(true, true, false).code(), 97);
-        assert_eq!(Exit::of_run(true, false, false).code(), 99);
-        assert_eq!(Exit::of_run(true, false, true).code(), 0);
     }
 }

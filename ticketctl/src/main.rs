@@ -1,2 +1,33 @@
-//! x
-fn main() {}
+//! `ticketctl`: rehearse, watch and steer an opening.
+//!
+//! `cli` says what can be asked, `commands` answers. `drill` hosts a whole opening on this
+//! machine, `tui` and `plain` show it, `control` speaks to the control API. Data goes to stdout,
+//! everything else to stderr; the exit codes in `exit` are a contract.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stdout
+    )
+)]
+
+mod cli;
+mod commands;
+mod control;
+mod drill;
+mod exit;
+mod picture;
+mod plain;
+mod signals;
+mod summary;
+mod text;
+mod tui;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run(cli::Cli::parse())
+}

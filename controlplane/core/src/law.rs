@@ -76,7 +76,9 @@ impl Law {
             Self::FairOrder => "Positions are unique and people are admitted in position order.",
             Self::OnePlace => "Joining twice gives the same place; a place is never lost.",
             Self::FreePoll => "Waiting costs no storage I/O.",
-            Self::MonotoneServing => "The serving counter never goes back and never passes the last position.",
+            Self::MonotoneServing => {
+                "The serving counter never goes back and never passes the last position."
+            }
             Self::CapacityFirst => "The admitted rate never exceeds ready capacity.",
             Self::OnTime => "The opening happens within 250 ms of the announced instant.",
             Self::NoBackDoor => "No reservation without a valid entry token for that user and sale.",

@@ -5,11 +5,15 @@
 //! and no async in this crate: `now` and observations come in, decisions go out, and the rooms
 //! around it execute them. That is what makes a drill, a cluster and a property test run the same
 //! code. If something in here starts to need a socket, it belongs to another room.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
+)]
 
 pub mod admission;
 pub mod audit;
 pub mod capacity;
+pub mod change;
 pub mod law;
 pub mod pacing;
 pub mod plan;
@@ -17,5 +21,7 @@ pub mod room;
 pub mod sale;
 pub mod seating;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod token;

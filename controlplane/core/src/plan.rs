@@ -1,1 +1,248 @@
-//! plan.
+//! `plan(sale, observed, now)`: what should be true now, fully decided.
+//!
+//! Total, deterministic, without effects. The control plane and the operator execute the same plan
+//! through different hands and decide nothing. What breaks if this changes: capacity-first lives
+//! here. The rate follows what is ready, and capacity is only given back once the rate that
+//! is in force no longer needs it.
+
+use crate::{
+    capacity::{bearable_rate_per_s, replicas_for_rate},
+    room::{Mode, Room},
+    sale::{Phase, Sale},
+    time::Millis,
+};
+use serde::{Deserialize, Serialize};
+
+/// Replicas are wanted this long before the first visitor may come (R-DEP-02: T-30 min).
+pub const WARM_UP_S: i64 = 1800;
+/// Replicas that stay while no sale needs more: the services answer, and a sale created late
+/// has something to grow from.
+pub const REPLICAS_AT_REST: u32 = 1;
+
+/// What is the case, as far as known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// Replicas ready to serve, the fewest of all services behind the door.
+    pub ready_replicas: u32,
+    /// Every seat is sold.
+    pub sold_out: bool,
+    /// The operator's overrides.
+    pub hand: Hand,
+    /// The waiting room's record, if there is one.
+    pub room: Option<Room>,
+    /// Tier 2's limits in force, if there are any.
+    pub limits: Option<AppliedLimits>,
+}
+
+/// What an operator set by hand; it stays until taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hand {
+    /// The line is held.
+    #[serde(default)]
+    pub paused: bool,
+    /// People per second instead of the sale's figure; still bounded by what is ready.
+    #[serde(default)]
+    pub rate_per_s: Option<u32>,
+    /// People inside at once instead of the sale's figure.
+    #[serde(default)]
+    pub cap: Option<u32>,
+}
+
+/// Tier 2's limits as they stand in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppliedLimits {
+    /// People let in per second.
+    pub rate_per_s: u32,
+    /// People inside at once.
+    pub cap: u32,
+    /// Whether the line is held.
+    pub paused: bool,
+}
+
+/// What should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Where the sale is in its life.
+    pub phase: Phase,
+    /// Replicas to have.
+    pub replicas: u32,
+    /// What the waiting room should be; `None`: leave it, there is none to make.
+    pub room: Option<RoomTarget>,
+    /// What tier 2's limits should be.
+    pub limits: LimitsTarget,
+    /// When the schedule next changes the plan by itself; look again then at the latest.
+    pub next_transition_at: Option<Millis>,
+    /// Why, in sentences for events and logs.
+    pub reasons: Vec<String>,
+}
+
+/// What the waiting room should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomTarget {
+    /// Its mode.
+    pub mode: Mode,
+    /// Its clock's rate. Before the opening already the opening's: replicas start the line by
+    /// their own clocks.
+    pub rate_per_s: u32,
+}
+
+/// What tier 2's limits should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitsTarget {
+    /// People let in per second.
+    pub rate_per_s: u32,
+    /// People inside at once.
+    pub cap: u32,
+    /// Whether the line is held.
+    pub paused: bool,
+}
+
+/// Where the sale is in its life. Total: every `now` and every observation has one phase.
+#[must_use]
+pub fn phase(sale: &Sale, observed: &Observed, now: Millis) -> Phase {
+    let schedule = &sale.schedule;
+    if now >= schedule.closes_at {
+        Phase::Closed
+    } else if now >= schedule.opens_at {
+        match (observed.sold_out, observed.hand.paused) {
+            (true, _) => Phase::SoldOut,
+            (false, true) => Phase::Paused,
+            (false, false) => Phase::Open,
+        }
+    } else if now >= schedule.pre_queue_at {
+        Phase::PreQueue
+    } else {
+        Phase::Scheduled
+    }
+}
+
+/// What should be true at `now`. The rates in it never exceed what `ready_replicas` bear, and
+/// `replicas` never falls below what the rate in force needs.
+#[must_use]
+pub fn plan(sale: &Sale, observed: &Observed, now: Millis) -> Plan {
+    let phase = phase(sale, observed, now);
+    let mut reasons = Vec::new();
+    let line_moves = match phase {
+        Phase::Closed => false,
+        // Who still stands in tier 1 is let through to hear it from tier 2.
+        Phase::SoldOut => observed.room.as_ref().is_some_and(|room| room.waiting(now) > 0),
+        Phase::Scheduled | Phase::PreQueue | Phase::Open | Phase::Paused => true,
+    };
+    let lets_in = !matches!(phase, Phase::Closed | Phase::SoldOut);
+    if !lets_in {
+        reasons.push("nobody is let in any more".to_owned());
+    }
+    let wanted_rate = match line_moves {
+        true => observed.hand.rate_per_s.unwrap_or(sale.admission.rate_per_s),
+        false => 0,
+    };
+    let rate_per_s = bounded_rate(sale, observed.ready_replicas, wanted_rate, &mut reasons);
+    let paused = observed.hand.paused && lets_in;
+    if paused {
+        reasons.push("held by the operator".to_owned());
+    }
+    Plan {
+        phase,
+        replicas: replicas(sale, observed, wanted_rate, line_moves, now, &mut reasons),
+        room: room_target(observed, phase, rate_per_s),
+        limits: LimitsTarget {
+            rate_per_s: if lets_in { rate_per_s } else { 0 },
+            cap: observed.hand.cap.unwrap_or(sale.admission.cap),
+            paused,
+        },
+        next_transition_at: next_transition_at(sale, now),
+        reasons,
+    }
+}
+
+fn bounded_rate(sale: &Sale, ready_replicas: u32, wanted: u32, reasons: &mut Vec<String>) -> u32 {
+    let bearable = bearable_rate_per_s(ready_replicas, sale.capacity.rate_per_replica);
+    if wanted > bearable {
+        reasons.push(format!(
+            "rate {bearable}/s instead of {wanted}/s: {ready_replicas} ready replicas bear no more"
+        ));
+    }
+    wanted.min(bearable)
+}
+
+fn replicas(
+    sale: &Sale,
+    observed: &Observed,
+    wanted_rate: u32,
+    line_moves: bool,
+    now: Millis,
+    reasons: &mut Vec<String>,
+) -> u32 {
+    let needed_for = |rate| match sale.capacity.rate_per_replica {
+        // No number of replicas is enough (`Sale::validate` refuses it); asking for all is worse.
+        0 => 0,
+        per_replica => replicas_for_rate(rate, per_replica),
+    };
+    let for_schedule = if line_moves && now >= warm_at(sale) {
+        sale.capacity
+            .replicas
+            .max(needed_for(wanted_rate))
+            .max(REPLICAS_AT_REST)
+    } else {
+        REPLICAS_AT_REST
+    };
+    // The rate goes down before capacity does: what is in force is still being admitted. What is
+    // not ready bears nothing and is not worth keeping.
+    let to_keep = needed_for(rate_in_force(observed)).min(observed.ready_replicas);
+    // Before warming up the opening's rate stands in the records already; nobody can be let in.
+    let to_keep = if now < warm_at(sale) { 0 } else { to_keep };
+    if to_keep > for_schedule {
+        reasons.push(format!("keeping {to_keep} replicas until the rate is down"));
+    }
+    for_schedule.max(to_keep)
+}
+
+/// The highest rate at which somebody may be let in until the next plan is applied.
+fn rate_in_force(observed: &Observed) -> u32 {
+    let room = observed.room.as_ref().map_or(0, |room| match room.mode {
+        Mode::Active | Mode::Draining => room.clock.rate_per_s,
+        Mode::Paused | Mode::Inactive => 0,
+    });
+    let limits = observed
+        .limits
+        .map_or(0, |limits| if limits.paused { 0 } else { limits.rate_per_s });
+    room.max(limits)
+}
+
+fn room_target(observed: &Observed, phase: Phase, rate_per_s: u32) -> Option<RoomTarget> {
+    let mode = match phase {
+        // No room is made for a sale that is over.
+        Phase::Closed if observed.room.is_none() => return None,
+        Phase::Closed => Mode::Inactive,
+        // Takes nobody new. Not switched off: places stay good if seats come back.
+        Phase::SoldOut => Mode::Draining,
+        // A hold before the opening holds the opening.
+        Phase::Scheduled | Phase::PreQueue | Phase::Open | Phase::Paused if observed.hand.paused => {
+            Mode::Paused
+        }
+        Phase::Scheduled | Phase::PreQueue | Phase::Open | Phase::Paused => Mode::Active,
+    };
+    Some(RoomTarget { mode, rate_per_s })
+}
+
+fn warm_at(sale: &Sale) -> Millis {
+    sale.schedule.pre_queue_at.plus_s(-WARM_UP_S)
+}
+
+fn next_transition_at(sale: &Sale, now: Millis) -> Option<Millis> {
+    let schedule = &sale.schedule;
+    [
+        warm_at(sale),
+        schedule.pre_queue_at,
+        schedule.opens_at,
+        schedule.closes_at,
+    ]
+    .into_iter()
+    .filter(|at| *at > now)
+    .min()
+}

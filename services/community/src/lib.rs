@@ -1,1 +1,47 @@
-//! urr-community.
+//! News, posts and comments (R-COM-01; api-contract.md section 12).
+//!
+//! The quiet room of the house: nothing here is on the way of an opening, and nothing an opening
+//! does may wait for it (R-RES-03).
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod authors;
+mod news;
+mod page;
+mod posts;
+mod text;
+
+use axum::Router;
+use sqlx::PgPool;
+use urr_kit::{Ctx, Service, StartError, clock::SharedClock};
+
+/// This service's schema.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Settings; there are none of its own yet.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Config {}
+
+#[derive(Clone)]
+struct App {
+    pool: PgPool,
+    clock: SharedClock,
+    authors: authors::Authors,
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// When its database cannot be used.
+pub async fn start(ctx: &Ctx, _config: Config) -> Result<Service, StartError> {
+    let app = App {
+        pool: ctx.postgres("community", &MIGRATOR).await?,
+        clock: ctx.clock.clone(),
+        authors: authors::Authors::new(ctx.internal(), &ctx.settings.urls.auth),
+    };
+    Ok(Service {
+        name: "community",
+        router: posts::router().merge(news::router()).with_state(app),
+        internal: Router::new(),
+        tasks: Vec::new(),
+    })
+}

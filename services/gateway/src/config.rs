@@ -1,6 +1,7 @@
 //! The gateway's settings, each with its environment variable and default.
 
 use clap::Args;
+use std::net::IpAddr;
 
 /// Settings of the public entry.
 #[derive(Args, Clone, Debug)]
@@ -21,6 +22,27 @@ pub struct Config {
     /// Seconds a call may take before the caller gets 504; payments get twice this (R-GW-08).
     #[arg(long = "gateway-deadline-s", env = "URR_GATEWAY_DEADLINE_S", default_value_t = 30)]
     pub deadline_s: u64,
+
+    /// Addresses of proxies whose `X-Forwarded-For` is believed, comma-separated. From anyone
+    /// else that header is a claim (quirk 15).
+    #[arg(long = "trusted-proxies", env = "URR_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpAddr>,
+
+    /// Calls per minute and caller to `/api/auth`.
+    #[arg(long = "rate-limit-auth-rpm", env = "RATE_LIMIT_AUTH_RPM", default_value_t = 60)]
+    pub auth_rpm: u32,
+
+    /// Calls per minute and caller to `/api/queue`.
+    #[arg(long = "rate-limit-queue-rpm", env = "RATE_LIMIT_QUEUE_RPM", default_value_t = 120)]
+    pub queue_rpm: u32,
+
+    /// Bookings and cancellations per minute and caller.
+    #[arg(long = "rate-limit-booking-rpm", env = "RATE_LIMIT_BOOKING_RPM", default_value_t = 30)]
+    pub booking_rpm: u32,
+
+    /// Other calls per minute and caller.
+    #[arg(long = "rate-limit-general-rpm", env = "RATE_LIMIT_GENERAL_RPM", default_value_t = 3000)]
+    pub general_rpm: u32,
 }
 
 impl Default for Config {
@@ -29,6 +51,11 @@ impl Default for Config {
             cors_allowed_origins: vec!["http://localhost:3000".to_owned()],
             body_bytes_max: 6 * 1024 * 1024,
             deadline_s: 30,
+            trusted_proxies: Vec::new(),
+            auth_rpm: 60,
+            queue_rpm: 120,
+            booking_rpm: 30,
+            general_rpm: 3000,
         }
     }
 }

@@ -16,10 +16,10 @@ use tower_http::{
     limit::RequestBodyLimitLayer,
     set_header::SetResponseHeaderLayer,
 };
-use urr_kit::error::StartError;
+use urr_kit::StartError;
 
 /// Below this a compressed body saves nothing (R-GW-09).
-const COMPRESS_FROM_BYTES: u16 = 1024;
+const COMPRESS_FROM_BYTES: u64 = 1024;
 
 pub(crate) fn apply(router: Router, config: &Config) -> Result<Router, StartError> {
     let mut router = router
@@ -50,10 +50,10 @@ fn cors(config: &Config) -> Result<CorsLayer, StartError> {
         .iter()
         .map(|origin| {
             HeaderValue::from_str(origin.trim()).map_err(|_invalid| {
-                StartError::setting(
-                    "CORS_ALLOWED_ORIGINS",
-                    format!("`{origin}` is no origin; write e.g. https://www.example.com"),
-                )
+                StartError::BadSetting {
+                    variable: "CORS_ALLOWED_ORIGINS",
+                    problem: format!("`{origin}` is no origin; write e.g. https://www.example.com"),
+                }
             })
         })
         .collect::<Result<Vec<_>, _>>()?;

@@ -8,10 +8,12 @@
 //! either a router in this process or an address, and `urr all` mounts routers.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod caller;
 mod config;
 mod gate;
 mod identity;
 mod layers;
+mod limiter;
 mod pipeline;
 mod proxy;
 mod routes;

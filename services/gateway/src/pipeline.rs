@@ -1,7 +1,8 @@
 //! One request's way through the gateway, step by step.
 
 use crate::{
-    Config, gate, identity, layers,
+    Config, caller, gate, identity, layers,
+    limiter::{Caller, Category, Limiter},
     proxy::Proxy,
     routes::{Backend, Backends, room_of, under},
 };
@@ -9,15 +10,17 @@ use axum::{
     Router,
     body::Body,
     extract::State,
-    http::{Request, Response, Uri, uri::PathAndQuery},
+    http::{Request, Response, StatusCode, Uri, uri::PathAndQuery},
     response::IntoResponse,
 };
-use std::{sync::Arc, time::Duration};
+use serde_json::json;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tower::ServiceExt;
 use urr_kit::{
     clock::SharedClock,
     ctx::Ctx,
-    error::{ApiError, StartError},
+    StartError,
+    error::ApiError,
     identity::{AccessTokens, Identity, Role},
     secrets::Secrets,
     service::Service,
@@ -30,13 +33,15 @@ struct Gateway {
     secrets: Arc<Secrets>,
     clock: SharedClock,
     deadline: Duration,
+    limiter: Limiter,
+    trusted_proxies: Vec<IpAddr>,
 }
 
 /// Builds the gateway in front of `backends`.
 ///
 /// # Errors
-/// When an allowed origin is not a valid header value.
-pub fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Service, StartError> {
+/// When an allowed origin is not a valid header value or Redis is not configured.
+pub async fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Service, StartError> {
     let gateway = Arc::new(Gateway {
         backends,
         proxy: Proxy::new(),
@@ -44,10 +49,12 @@ pub fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Service, 
         secrets: Arc::clone(&ctx.secrets),
         clock: Arc::clone(&ctx.clock),
         deadline: Duration::from_secs(config.deadline_s),
+        limiter: Limiter::new(ctx.redis().await?, config.clone()),
+        trusted_proxies: config.trusted_proxies.clone(),
     });
     let router = Router::new().fallback(handle).with_state(gateway);
     let router = layers::apply(router, config)?;
-    Ok(Service::new("gateway", router))
+    Ok(Service { name: "gateway", router, internal: Router::new(), tasks: Vec::new() })
 }
 
 async fn handle(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response<Body> {
@@ -63,6 +70,15 @@ impl Gateway {
         let now = self.clock.now();
         let caller = identity::establish(request.headers_mut(), &self.tokens, now);
         let path = request.uri().path();
+        if let Some(category) = Category::of(request.method(), path) {
+            let who = caller.as_ref().map_or_else(
+                || Caller::Address(caller::address(&request, &self.trusted_proxies)),
+                |identity| Caller::User(identity.user_id),
+            );
+            if !self.limiter.allows(category, who, now).await {
+                return Err(ApiError::too_many_requests("Rate limit exceeded").with_field("retryAfter", json!(60)));
+            }
+        }
         if gate::guards(request.method(), path) {
             gate::check(request.headers(), caller.as_ref(), &self.secrets.entry_keys, now)?;
         }
@@ -87,7 +103,7 @@ impl Gateway {
         };
         tokio::time::timeout(deadline, answer).await.map_err(|_elapsed| {
             tracing::warn!(service = room.name(), deadline_s = deadline.as_secs(), "call exceeded its deadline");
-            ApiError::gateway_timeout("The service took too long. Please retry.")
+            ApiError::with_status(StatusCode::GATEWAY_TIMEOUT, "The service took too long. Please retry.")
         })
     }
 }

@@ -85,7 +85,7 @@ const TABLE: [(&str, Room); 19] = [
 
 /// The service a path (after the version rewrite) belongs to.
 #[must_use]
-pub fn room_of(path: &str) -> Option<Room> {
+pub(crate) fn room_of(path: &str) -> Option<Room> {
     TABLE
         .iter()
         .find(|(prefix, _)| under(path, prefix))

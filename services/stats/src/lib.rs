@@ -1,1 +1,48 @@
-//! urr-stats.
+//! Figures for the house, from what the other services tell (R-STAT-01, -02).
+//!
+//! It never asks another service or its store: everything here is a projection of events into own
+//! tables (`incoming`), read by the admin API (`http`) through `figures`. It is behind by as much as
+//! the bus is, normally under a second.
+//!
+//! Left out because no event tells of it, and a made-up figure is worse than none: `stats/users`,
+//! `stats/seat-preferences`, `stats/user-behavior`, `stats/performance`; and, in the answers there
+//! are, `total_seats`, `available_seats` and `occupancy_rate` are null.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stdout
+    )
+)]
+
+mod figures;
+mod http;
+mod incoming;
+
+use urr_kit::{Ctx, Service, StartError};
+
+/// The schema of this service.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Settings of the stats service: none of its own.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[group(skip)]
+pub struct Config {}
+
+/// Starts the service.
+///
+/// # Errors
+/// When Postgres or Redis cannot be used.
+pub async fn start(ctx: &Ctx, _config: Config) -> Result<Service, StartError> {
+    let pool = ctx.postgres("stats", &MIGRATOR).await?;
+    let redis = ctx.redis().await?;
+    Ok(Service {
+        name: "stats",
+        router: http::router(figures::Figures::new(pool.clone()), ctx.clock.clone()),
+        internal: axum::Router::new(),
+        tasks: vec![incoming::consume(ctx, pool, redis)],
+    })
+}

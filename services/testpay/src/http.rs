@@ -41,9 +41,9 @@ struct Inner {
 struct Book {
     ledger: Ledger,
     dice: Dice,
-    /// `Idempotency-Key` -> the answer given; `None` while the first call is under way. Bounded
-    /// like the ledger, which refuses first: keys beyond the bound are simply not remembered.
-    answers: HashMap<String, Option<Answer>>,
+    /// `Idempotency-Key` -> the answer given. Bounded like the ledger (a charge and a refund for
+    /// each payment); keys beyond the bound are not remembered, and the ledger's own rules hold.
+    answers: HashMap<String, Answer>,
     answers_max: usize,
 }
 
@@ -136,7 +136,7 @@ async fn confirm(
     let now = provider.now();
     let (answer, silent) = provider.book(|book| {
         if let Some(seen) = key.as_ref().and_then(|k| book.answers.get(k)) {
-            return (seen.clone().unwrap_or_else(still_processing), false);
+            return (seen.clone(), false);
         }
         let fate = book.dice.charge_fate();
         if fate == Fate::Lost {
@@ -174,7 +174,7 @@ async fn cancel(
     let now = provider.now();
     let answer = provider.book(|book| {
         if let Some(seen) = key.as_ref().and_then(|k| book.answers.get(k)) {
-            return seen.clone().unwrap_or_else(still_processing);
+            return seen.clone();
         }
         if book.dice.cancel_fails() {
             return error(StatusCode::INTERNAL_SERVER_ERROR, "FAILED_REFUND_PROCESS");
@@ -224,7 +224,7 @@ impl Book {
         if let Some(key) = key
             && self.answers.len() < self.answers_max
         {
-            self.answers.insert(key, Some(answer.clone()));
+            self.answers.insert(key, answer.clone());
         }
     }
 }
@@ -233,10 +233,6 @@ impl Book {
 fn idempotency_key(headers: &HeaderMap, operation: &str) -> Option<String> {
     let key = headers.get("idempotency-key")?.to_str().ok()?;
     Some(format!("{operation}:{key}"))
-}
-
-fn still_processing() -> Answer {
-    error(StatusCode::CONFLICT, "IDEMPOTENT_REQUEST_PROCESSING")
 }
 
 fn found(payment: Option<Value>) -> Response {

@@ -25,13 +25,13 @@ pub mod ledger;
 
 use axum::Router;
 use urr_kit::clock::SharedClock;
-use urr_kit::ctx::{Ctx, StartError};
-use urr_kit::service::Service;
+use urr_kit::{Ctx, Service, StartError};
 
 pub use behaviour::Behaviour;
 
 /// Settings of the test provider.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Config {
     /// Shortest time one answer takes, in milliseconds.
     #[arg(long = "testpay-latency-ms-min", env = "TESTPAY_LATENCY_MS_MIN", default_value_t = 20)]

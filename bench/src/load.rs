@@ -1,0 +1,98 @@
+//! A closed-loop HTTP client for measuring: one keep-alive connection a lane, one request in
+//! flight on each. The same client drives baseline and subject, so its cost cancels in the ratio.
+
+use anyhow::{Context, ensure};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpStream, task::JoinSet};
+
+/// Makes the `n`-th request of a run. `n` is unique over all lanes.
+pub(crate) type MakeRequest = Arc<dyn Fn(u64) -> Request<Body> + Send + Sync>;
+
+/// Requests per second over `duration` on `lanes` connections, after a warm-up a quarter as long.
+/// Every answer must be `expected`, or the figure would mean nothing.
+pub(crate) async fn requests_per_s(
+    addr: SocketAddr,
+    lanes: usize,
+    duration: Duration,
+    expected: StatusCode,
+    make: MakeRequest,
+) -> anyhow::Result<f64> {
+    let counting = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicBool::new(false));
+    let served = Arc::new(AtomicU64::new(0));
+    let next = Arc::new(AtomicU64::new(0));
+    let mut running = JoinSet::new();
+    for _ in 0..lanes {
+        let lane = Lane {
+            addr,
+            expected,
+            make: Arc::clone(&make),
+            counting: Arc::clone(&counting),
+            done: Arc::clone(&done),
+            served: Arc::clone(&served),
+            next: Arc::clone(&next),
+        };
+        running.spawn(lane.run());
+    }
+    tokio::time::sleep(duration / 4).await;
+    counting.store(true, Ordering::Relaxed);
+    let started = Instant::now();
+    tokio::time::sleep(duration).await;
+    let counted = served.load(Ordering::Relaxed);
+    let elapsed_s = started.elapsed().as_secs_f64();
+    done.store(true, Ordering::Relaxed);
+    while let Some(lane) = running.join_next().await {
+        lane.context("a lane panicked")??;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    Ok(counted as f64 / elapsed_s)
+}
+
+struct Lane {
+    addr: SocketAddr,
+    expected: StatusCode,
+    make: MakeRequest,
+    counting: Arc<AtomicBool>,
+    done: Arc<AtomicBool>,
+    served: Arc<AtomicU64>,
+    next: Arc<AtomicU64>,
+}
+
+impl Lane {
+    async fn run(self) -> anyhow::Result<()> {
+        let stream = TcpStream::connect(self.addr).await.context("connecting")?;
+        stream.set_nodelay(true)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        while !self.done.load(Ordering::Relaxed) {
+            let request = (self.make)(self.next.fetch_add(1, Ordering::Relaxed));
+            sender.ready().await?;
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            ensure!(
+                status == self.expected,
+                "expected {}, got {status}: {}",
+                self.expected,
+                String::from_utf8_lossy(&body)
+            );
+            if self.counting.load(Ordering::Relaxed) {
+                self.served.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        drop(sender);
+        connection.await.context("connection task")?.context("connection")
+    }
+}

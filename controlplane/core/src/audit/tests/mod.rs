@@ -1,0 +1,153 @@
+//! A clean history passes; one change to it breaks exactly the law it is about.
+
+mod history;
+mod wrongs;
+
+use super::{EXAMPLES_MAX, Evidence, Observations, ReservationStatus, Verdict, audit};
+use crate::{admission::LogKind, law::Law, testing::OPENS_AT};
+use history::{Shape, clean, id, shape};
+use proptest::prelude::*;
+use wrongs::{WRONGS, nth_entry, polls};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_clean_history_passes(shape in shape()) {
+        let report = audit(&clean(shape));
+        for finding in &report.findings {
+            prop_assert_eq!(finding.verdict, Verdict::Held, "{:?}", finding);
+            prop_assert!(finding.checked > 0);
+        }
+        prop_assert!(report.passes());
+        prop_assert_eq!(report.findings.len(), Law::ALL.len());
+    }
+
+    #[test]
+    fn each_wrong_breaks_exactly_its_law(shape in shape()) {
+        for wrong in WRONGS {
+            let mut evidence = clean(shape);
+            (wrong.act)(&mut evidence);
+            let report = audit(&evidence);
+            let broken: Vec<_> = report.broken().collect();
+            prop_assert_eq!(&broken, &vec![wrong.law], "{}: {:?}", wrong.what, report.findings.iter().filter(|f| !f.passes()).collect::<Vec<_>>());
+            let finding = report.finding(wrong.law).unwrap();
+            prop_assert!(!finding.examples.is_empty() && finding.examples.len() <= EXAMPLES_MAX);
+            prop_assert!(!report.passes());
+        }
+    }
+}
+
+const SHAPE: Shape = Shape {
+    visitors: 100,
+    rate_per_s: 10,
+    burst: 5,
+    cap: 20,
+};
+
+#[test]
+fn every_law_has_a_wrong() {
+    for law in Law::ALL {
+        assert!(WRONGS.iter().any(|wrong| wrong.law == law), "{law}");
+    }
+}
+
+#[test]
+fn a_seat_sold_twice_is_named() {
+    let mut evidence = clean(SHAPE);
+    let item = evidence
+        .items
+        .iter()
+        .find(|item| item.seat == Some(id(3, 0)))
+        .unwrap()
+        .clone();
+    for reservation in evidence
+        .reservations
+        .iter_mut()
+        .filter(|r| r.id == item.reservation)
+    {
+        reservation.status = ReservationStatus::Confirmed;
+    }
+    let report = audit(&evidence);
+    let oversell = report.finding(Law::NoOversell).unwrap();
+    assert!(
+        oversell.examples[0].contains("seat A-1-0 is sold 2 times"),
+        "{:?}",
+        oversell.examples
+    );
+    assert!(report.broken().any(|law| law == Law::Fenced));
+}
+
+#[test]
+fn without_evidence_nothing_is_proven_and_the_drill_fails() {
+    let mut evidence = clean(SHAPE);
+    evidence.seats.clear();
+    evidence.reservations.clear();
+    evidence.items.clear();
+    evidence.log.clear();
+    evidence.places.clear();
+    evidence.charges.clear();
+    evidence.observed = Observations::default();
+    let report = audit(&evidence);
+    for finding in &report.findings {
+        assert_eq!(finding.verdict, Verdict::Unproven, "{finding:?}");
+        assert!(!finding.detail.is_empty());
+    }
+    assert!(!report.passes());
+    let unexcused: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| !finding.passes())
+        .map(|f| f.law)
+        .collect();
+    // Nothing was reserved, so nothing could be charged or held under a token.
+    let excused = [Law::PaidMeansTicket, Law::Fenced];
+    assert_eq!(
+        unexcused,
+        Law::ALL
+            .into_iter()
+            .filter(|law| !excused.contains(law))
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn an_opening_held_by_an_operator_is_excused_from_being_on_time() {
+    let mut evidence = clean(SHAPE);
+    evidence.observed.held_at_opening = true;
+    nth_entry(&mut evidence, LogKind::Open, 0).at = OPENS_AT.plus_s(60);
+    let report = audit(&evidence);
+    let finding = report.finding(Law::OnTime).unwrap();
+    assert_eq!((finding.verdict, finding.excused), (Verdict::Unproven, true));
+}
+
+#[test]
+fn answers_of_several_replicas_may_differ_by_the_age_of_their_copies() {
+    let mut evidence = clean(SHAPE);
+    // 900 ms old copies, now and then.
+    for number in (30..190).step_by(7) {
+        evidence.observed.serving[number].serving = evidence.observed.serving[number - 9].serving;
+    }
+    assert_eq!(
+        audit(&evidence).broken().collect::<Vec<_>>(),
+        [Law::MonotoneServing]
+    );
+    polls(&mut evidence).replicas = 3;
+    assert_eq!(audit(&evidence).broken().count(), 0);
+    for number in (30..190).step_by(7) {
+        evidence.observed.serving[number].serving = evidence.observed.serving[number - 25].serving;
+    }
+    assert_eq!(
+        audit(&evidence).broken().collect::<Vec<_>>(),
+        [Law::MonotoneServing]
+    );
+}
+
+#[test]
+fn evidence_can_be_kept_and_judged_again() {
+    let evidence = clean(SHAPE);
+    let json = serde_json::to_string(&evidence).unwrap();
+    let again: Evidence = serde_json::from_str(&json).unwrap();
+    assert_eq!(again, evidence);
+    assert_eq!(audit(&again), audit(&evidence));
+}

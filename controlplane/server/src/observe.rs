@@ -1,0 +1,157 @@
+//! What the control plane sees of the services behind the door.
+//!
+//! Readiness is polled by one task and read by every reconcile, so 500 sales cost the services no
+//! more than one does. Seats are asked per sale, only while they matter.
+//!
+//! Capacity-first needs a number of ready replicas. In a cluster the operator counts them (it sees
+//! the Deployments) and reports the count, which is kept in the sale's record; where nobody
+//! reports, a sale's planned replicas count as ready. In both cases none is ready while a service
+//! behind the door does not answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use urr_core::sale::SaleId;
+use urr_core::snapshot::{QueueView, SeatsView};
+use urr_kit::internal::{InternalClient, InternalError};
+
+use crate::store::SaleRecord;
+
+/// How often each readiness address is asked.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// An answer that takes longer is none: it must come well before the next poll but one.
+const POLL_TIMEOUT: Duration = Duration::from_secs(2);
+/// So many failures in a row mean "not ready": one slow answer in the rush of an opening must not
+/// stop the line, a dead service must within seconds.
+const FAILURES_MAX: u32 = 3;
+
+/// Reads the services' state. Cheap to clone.
+#[derive(Clone)]
+pub struct Observer {
+    internal: InternalClient,
+    http: reqwest::Client,
+    booking_url: String,
+    queue_url: String,
+    readiness: Arc<[Readiness]>,
+}
+
+struct Readiness {
+    url: String,
+    failures_in_a_row: AtomicU32,
+}
+
+impl Observer {
+    /// Watches `ready_urls`; asks for seats at `booking_url` and for the queue at `queue_url`
+    /// (base addresses of internal listeners).
+    #[must_use]
+    pub fn new(
+        internal: InternalClient,
+        http: reqwest::Client,
+        booking_url: &str,
+        queue_url: &str,
+        ready_urls: &[String],
+    ) -> Self {
+        let readiness = ready_urls
+            .iter()
+            .map(|url| Readiness {
+                url: url.clone(),
+                failures_in_a_row: AtomicU32::new(0),
+            })
+            .collect();
+        Self {
+            internal,
+            http,
+            booking_url: booking_url.trim_end_matches('/').to_owned(),
+            queue_url: queue_url.trim_end_matches('/').to_owned(),
+            readiness,
+        }
+    }
+
+    /// Polls readiness until `shutdown`.
+    pub async fn watch(self, shutdown: CancellationToken) {
+        let mut interval = tokio::time::interval(POLL_INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = interval.tick() => self.poll_readiness().await,
+            }
+        }
+    }
+
+    /// Asks every readiness address once.
+    pub async fn poll_readiness(&self) {
+        let polls = self.readiness.iter().map(|readiness| async move {
+            let answer = self.http.get(&readiness.url).timeout(POLL_TIMEOUT).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                let failures = readiness.failures_in_a_row.swap(0, Ordering::Relaxed);
+                if failures >= FAILURES_MAX {
+                    tracing::info!(url = readiness.url, "a service behind the door answers again");
+                }
+            } else {
+                let failures = readiness.failures_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+                if failures == FAILURES_MAX {
+                    tracing::warn!(
+                        url = readiness.url,
+                        failures,
+                        "a service behind the door does not answer"
+                    );
+                }
+            }
+        });
+        futures::future::join_all(polls).await;
+    }
+
+    /// The addresses that have not answered lately.
+    #[must_use]
+    pub fn silent(&self) -> Vec<&str> {
+        let is_silent =
+            |readiness: &&Readiness| readiness.failures_in_a_row.load(Ordering::Relaxed) >= FAILURES_MAX;
+        self.readiness
+            .iter()
+            .filter(is_silent)
+            .map(|readiness| readiness.url.as_str())
+            .collect()
+    }
+
+    /// Replicas ready to serve `record`'s sale.
+    #[must_use]
+    pub fn ready_replicas(&self, record: &SaleRecord) -> u32 {
+        if self.silent().is_empty() {
+            record.ready_replicas.unwrap_or(record.sale.capacity.replicas)
+        } else {
+            0
+        }
+    }
+
+    /// Seats as booking counts them.
+    ///
+    /// # Errors
+    /// [`InternalError`] when booking does not say.
+    pub async fn seats(&self, sale: SaleId) -> Result<SeatsView, InternalError> {
+        self.internal
+            .get_json(&format!("{}/internal/seats/summary/{sale}", self.booking_url))
+            .await
+    }
+
+    /// Tier 2 as the queue counts it.
+    ///
+    /// # Errors
+    /// [`InternalError`] when the queue service does not say.
+    pub async fn queue(&self, sale: SaleId) -> Result<QueueView, InternalError> {
+        self.internal
+            .get_json(&format!("{}/internal/queue/summary/{sale}", self.queue_url))
+            .await
+    }
+
+    /// Tells booking the terms of a sale.
+    ///
+    /// # Errors
+    /// [`InternalError`] when booking did not take them; repeating is safe.
+    pub async fn tell_booking(&self, sale: &urr_core::sale::Sale) -> Result<(), InternalError> {
+        let url = format!("{}/internal/sales/{}", self.booking_url, sale.id);
+        let _: serde_json::Value = self.internal.put_json(&url, sale).await?;
+        Ok(())
+    }
+}

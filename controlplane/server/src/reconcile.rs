@@ -1,0 +1,404 @@
+//! One step for one sale: observe, plan, apply, remember.
+//!
+//! Takes no input but the sale's id: what to do follows from the stores, the services and the
+//! clock, so a step after a crash, a lost signal or a lost race does the same as any other. All
+//! decisions are `urr_core::plan`'s; [`crate::targets`] turns them into records.
+//!
+//! Two control planes may step at once. What keeps them apart is the order of reading: **first the
+//! records that will be written (room, limits), then the intent (the sale's record)**. A step that
+//! holds an outdated intent therefore holds an outdated revision of the targets too once anybody
+//! has acted on the newer intent, and its write is refused (law `fenced`). Reversing the two reads
+//! lets an old intent overwrite a new one.
+
+use crate::observe::Observer;
+use crate::retire;
+use crate::store::{NewAudit, SaleRecord, SalesStore, StoreError};
+use crate::targets::{RoomStep, limits_step, room_step};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use urr_core::plan::{AppliedLimits, Observed, Plan, plan};
+use urr_core::room::Room;
+use urr_core::sale::{Phase, Sale, SaleId};
+use urr_core::time::Millis;
+use urr_kit::SharedClock;
+use urr_kit::error::chain;
+use urr_kit::state::StateError;
+use urr_kit::state::limits::{Limits, LimitsStore, Written};
+use urr_kit::state::rooms::Rooms;
+
+/// A lost race is decided by reading again. Joins that re-anchor an idle line also win races
+/// against us, one per visitor at worst; five tries in a row lost means the next period will do.
+const RACES_MAX: u32 = 5;
+/// What booking does not say within this is unknown for this step: a dead service must not delay
+/// the rate that takes its death into account.
+const SEATS_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Why a step could not be made; the next one tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// Our own record.
+    #[error("the sale's record could not be read or written")]
+    Store(#[from] StoreError),
+    /// The waiting room's record.
+    #[error("the waiting room's record could not be read or written")]
+    Room(#[source] StateError),
+}
+
+impl ReconcileError {
+    const fn is_lost_race(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(StoreError::Fenced) | Self::Room(StateError::Fenced { .. })
+        )
+    }
+}
+
+/// What a step found and did.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// There is no such sale (any more).
+    Gone,
+    /// The records are as the plan wants them, but for `problems`.
+    Applied(Box<Applied>),
+}
+
+/// A finished step.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The sale's record after the step.
+    pub record: SaleRecord,
+    /// What was planned.
+    pub plan: Plan,
+    /// Ready replicas the plan counted on.
+    pub ready_replicas: u32,
+    /// What could not be done, as sentences with a remedy. The next step tries again.
+    pub problems: Vec<String>,
+}
+
+/// Executes steps. Cheap to clone.
+#[derive(Clone)]
+pub struct Reconciler {
+    pub(crate) sales: SalesStore,
+    pub(crate) rooms: Rooms,
+    pub(crate) limits: LimitsStore,
+    pub(crate) observer: Observer,
+    pub(crate) clock: SharedClock,
+    /// The terms booking acknowledged to this process. Telling it twice does no harm.
+    told_booking: Arc<Mutex<HashMap<SaleId, Sale>>>,
+}
+
+/// What one step reads.
+struct Seen {
+    record: SaleRecord,
+    room: Option<Room>,
+    limits: Result<Option<Limits>, StateError>,
+    sold_out: bool,
+    ready_replicas: u32,
+}
+
+impl Reconciler {
+    /// A reconciler over these stores.
+    #[must_use]
+    pub fn new(
+        sales: SalesStore,
+        rooms: Rooms,
+        limits: LimitsStore,
+        observer: Observer,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            sales,
+            rooms,
+            limits,
+            observer,
+            clock,
+            told_booking: Arc::default(),
+        }
+    }
+
+    /// Makes the records of `sale` what they should be now.
+    ///
+    /// # Errors
+    /// [`ReconcileError`] when a store failed or too many races were lost; whatever was written is
+    /// right, and the next step does the rest.
+    pub async fn step(&self, sale: SaleId) -> Result<Outcome, ReconcileError> {
+        let mut races = 0;
+        loop {
+            match self.try_step(sale).await {
+                Err(error) if error.is_lost_race() && races < RACES_MAX => races += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// The plan as far as the record and the services' readiness tell it, without asking anybody:
+    /// for lists. Whether the sale is sold out is not known to it.
+    #[must_use]
+    pub fn plan_without_observing(&self, record: &SaleRecord) -> Plan {
+        let observed = Observed {
+            ready_replicas: self.observer.ready_replicas(record),
+            hand: record.hand,
+            sold_out: record.logged_phase == Some(Phase::SoldOut),
+            ..Observed::default()
+        };
+        plan(&record.sale, &observed, self.clock.now())
+    }
+
+    async fn try_step(&self, sale: SaleId) -> Result<Outcome, ReconcileError> {
+        let Some(seen) = self.observe(sale).await? else {
+            self.told_booking
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&sale);
+            return Ok(Outcome::Gone);
+        };
+        if seen.record.retiring {
+            retire::retire(self, &seen.record, seen.room.as_ref()).await?;
+            return Ok(Outcome::Gone);
+        }
+        let now = self.clock.now();
+        let plan = plan(&seen.record.sale, &observed(&seen), now);
+        let (changes, mut problems) = self.apply(&seen, &plan, now).await?;
+        let record = self.remember(seen.record, &plan, changes, now).await?;
+        problems.extend(self.tell_booking(&record.sale).await);
+        Ok(Outcome::Applied(Box::new(Applied {
+            record,
+            plan,
+            ready_replicas: seen.ready_replicas,
+            problems,
+        })))
+    }
+
+    /// Targets first, intent last: see the module's documentation.
+    async fn observe(&self, sale: SaleId) -> Result<Option<Seen>, ReconcileError> {
+        let (room, limits) = tokio::join!(self.rooms.get(sale), self.limits.read(sale));
+        let room = room.map_err(ReconcileError::Room)?;
+        let Some(record) = self.sales.get(sale).await? else {
+            return Ok(None);
+        };
+        // What is not known stays as it was: the limits in force remember it.
+        let known_sold_out = limits
+            .as_ref()
+            .ok()
+            .and_then(Option::as_ref)
+            .is_some_and(|limits| limits.sold_out);
+        let sold_out = self.sold_out(&record.sale).await.unwrap_or(known_sold_out);
+        let ready_replicas = self.observer.ready_replicas(&record);
+        Ok(Some(Seen {
+            record,
+            room,
+            limits,
+            sold_out,
+            ready_replicas,
+        }))
+    }
+
+    /// Whether every seat is sold; `None` when that cannot be known or does not matter now.
+    async fn sold_out(&self, sale: &Sale) -> Option<bool> {
+        let now = self.clock.now();
+        if now < sale.schedule.opens_at || now >= sale.schedule.closes_at {
+            return None;
+        }
+        let seats = tokio::time::timeout(SEATS_TIMEOUT, self.observer.seats(sale.id))
+            .await
+            .ok()?
+            .ok()?;
+        // A held seat may come back.
+        Some(seats.capacity > 0 && seats.free == 0 && seats.held == 0)
+    }
+
+    /// Writes what differs. Returns what was changed and what could not be.
+    async fn apply(
+        &self,
+        seen: &Seen,
+        plan: &Plan,
+        now: Millis,
+    ) -> Result<(Vec<Change>, Vec<String>), ReconcileError> {
+        let sale = &seen.record.sale;
+        let (mut changes, mut problems) = (Vec::new(), Vec::new());
+        let step = room_step(seen.room.as_ref(), sale, plan.room, now);
+        let room = match step {
+            RoomStep::Keep => seen.room.clone(),
+            RoomStep::Create(room) => Some(self.rooms.create(&room).await.map_err(ReconcileError::Room)?),
+            RoomStep::Replace {
+                expected_revision,
+                room,
+            } => Some(
+                self.rooms
+                    .replace(expected_revision, &room)
+                    .await
+                    .map_err(ReconcileError::Room)?,
+            ),
+        };
+        if let Some(change) = Change::of_room(seen.room.as_ref(), room.as_ref()) {
+            changes.push(change);
+        }
+        let known = match &seen.limits {
+            Ok(limits) => limits.as_ref(),
+            Err(error) => {
+                problems.push(redis_problem(error));
+                return Ok((changes, problems));
+            }
+        };
+        if let Some(limits) = limits_step(known, sale, &plan.limits, seen.sold_out, room.as_ref()) {
+            match self.limits.write(&limits).await {
+                Ok(Written::Applied) => changes.extend(Change::of_limits(known, &limits)),
+                // Somebody else was first; the record decides who is right: read again.
+                Ok(Written::Stale) => return Err(StoreError::Fenced.into()),
+                Err(error) => problems.push(redis_problem(&error)),
+            }
+        }
+        metrics::counter!("control_writes_total").increment(changes.len() as u64);
+        Ok((changes, problems))
+    }
+
+    /// Puts transitions and changes into the audit log, each once whoever makes them.
+    async fn remember(
+        &self,
+        mut record: SaleRecord,
+        plan: &Plan,
+        changes: Vec<Change>,
+        now: Millis,
+    ) -> Result<SaleRecord, ReconcileError> {
+        let mut entries = Vec::new();
+        if record.logged_phase != Some(plan.phase) {
+            entries.push(phase_entry(record.logged_phase, plan));
+        }
+        entries.extend(changes.into_iter().map(|Change { what, old, new }| NewAudit {
+            actor: "control-plane".to_owned(),
+            action: what,
+            reason: plan.reasons.join("; "),
+            old,
+            new,
+        }));
+        for entry in entries {
+            let mut races = 0;
+            record = loop {
+                let next = SaleRecord {
+                    logged_phase: Some(plan.phase),
+                    ..record.clone()
+                };
+                match self.sales.write(&next, Some(entry.clone()), now).await {
+                    Ok(written) => break written,
+                    // The entry tells what was done: it belongs into the log whoever wrote since.
+                    Err(StoreError::Fenced) if races < RACES_MAX => {
+                        races += 1;
+                        match self.sales.get(record.sale.id).await? {
+                            // The other control plane logged this transition.
+                            Some(newer)
+                                if entry.action == "phase" && newer.logged_phase == Some(plan.phase) =>
+                            {
+                                break newer;
+                            }
+                            Some(newer) => record = newer,
+                            None => return Ok(record),
+                        }
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            };
+        }
+        Ok(record)
+    }
+
+    /// Hands booking the terms it does not have yet. Returns what to tell the operator if it could
+    /// not be reached.
+    async fn tell_booking(&self, sale: &Sale) -> Option<String> {
+        let told = |told: &HashMap<SaleId, Sale>| told.get(&sale.id) == Some(sale);
+        if told(&self.told_booking.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return None;
+        }
+        match self.observer.tell_booking(sale).await {
+            Ok(()) => {
+                let mut known = self.told_booking.lock().unwrap_or_else(PoisonError::into_inner);
+                known.insert(sale.id, sale.clone());
+                None
+            }
+            Err(error) => Some(format!(
+                "booking has not taken the terms of this sale ({}): check that it runs; it is told again every second",
+                chain(&error)
+            )),
+        }
+    }
+}
+
+fn observed(seen: &Seen) -> Observed {
+    let limits = seen.limits.as_ref().ok().and_then(Option::as_ref);
+    Observed {
+        ready_replicas: seen.ready_replicas,
+        sold_out: seen.sold_out,
+        hand: seen.record.hand,
+        room: seen.room.clone(),
+        limits: limits.map(|limits| AppliedLimits {
+            rate_per_s: limits.rate_per_s,
+            cap: limits.cap,
+            paused: limits.paused,
+        }),
+    }
+}
+
+fn redis_problem(error: &StateError) -> String {
+    format!(
+        "the queue's limits cannot be read or written ({}): check Redis; the limits in force stay",
+        chain(error)
+    )
+}
+
+fn phase_entry(before: Option<Phase>, plan: &Plan) -> NewAudit {
+    NewAudit {
+        actor: "schedule".to_owned(),
+        action: "phase",
+        reason: plan.reasons.join("; "),
+        old: before.map(phase_name).unwrap_or_default().to_owned(),
+        new: phase_name(plan.phase).to_owned(),
+    }
+}
+
+const fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Scheduled => "scheduled",
+        Phase::PreQueue => "pre-queue",
+        Phase::Open => "open",
+        Phase::Paused => "paused",
+        Phase::SoldOut => "sold out",
+        Phase::Closed => "closed",
+    }
+}
+
+/// A record that was changed, for the audit log.
+struct Change {
+    what: &'static str,
+    old: String,
+    new: String,
+}
+
+impl Change {
+    fn of_room(before: Option<&Room>, after: Option<&Room>) -> Option<Self> {
+        let tell = |room: &Room| {
+            let mode = serde_json::to_value(room.mode).ok()?;
+            Some(format!("{} at {}/s", mode.as_str()?, room.clock.rate_per_s))
+        };
+        let old = before.and_then(tell).unwrap_or_default();
+        let new = after.and_then(tell).unwrap_or_default();
+        (old != new).then_some(Self {
+            what: "waiting room",
+            old,
+            new,
+        })
+    }
+
+    fn of_limits(before: Option<&Limits>, after: &Limits) -> Option<Self> {
+        let tell = |limits: &Limits| {
+            let held = if limits.paused { ", held" } else { "" };
+            let sold_out = if limits.sold_out { ", sold out" } else { "" };
+            format!("{}/s, cap {}{held}{sold_out}", limits.rate_per_s, limits.cap)
+        };
+        let (old, new) = (before.map(tell).unwrap_or_default(), tell(after));
+        (old != new).then_some(Self {
+            what: "queue",
+            old,
+            new,
+        })
+    }
+}

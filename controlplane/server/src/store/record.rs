@@ -1,0 +1,115 @@
+//! One sale as the control plane keeps it: what was asked for, and what the operators' hand adds.
+//!
+//! Phase and plan are not in here: they follow from this record, the observations and the time.
+
+use super::StoreError;
+use super::item::{Item, number, read_flag, read_json, read_number, read_number_if_any, text};
+use aws_sdk_dynamodb::types::AttributeValue;
+use urr_core::plan::Hand;
+use urr_core::sale::{Phase, Sale};
+use urr_core::time::Millis;
+
+/// Names of the attributes; the wire format of the `sales` table.
+pub(super) mod attribute {
+    pub(in crate::store) const SALE_ID: &str = "saleId";
+    pub(in crate::store) const REVISION: &str = "revision";
+    pub(in crate::store) const SALE: &str = "sale";
+    pub(in crate::store) const PAUSED: &str = "paused";
+    pub(in crate::store) const RATE: &str = "rateOverride";
+    pub(in crate::store) const CAP: &str = "capOverride";
+    pub(in crate::store) const READY_REPLICAS: &str = "readyReplicas";
+    pub(in crate::store) const LOGGED_PHASE: &str = "loggedPhase";
+    pub(in crate::store) const RETIRING: &str = "retiring";
+    pub(in crate::store) const UPDATED_AT: &str = "updatedAt";
+}
+use attribute::{
+    CAP, LOGGED_PHASE, PAUSED, RATE, READY_REPLICAS, RETIRING, REVISION, SALE, SALE_ID, UPDATED_AT,
+};
+
+/// A sale's record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SaleRecord {
+    /// What was asked for.
+    pub sale: Sale,
+    /// What operators changed by hand.
+    pub hand: Hand,
+    /// Rises by one with every write; the fence.
+    pub revision: u64,
+    /// Ready replicas as the operator last reported them; absent where nobody reports (drills).
+    pub ready_replicas: Option<u32>,
+    /// The last phase whose beginning is in the audit log. Only there so that two control planes
+    /// log a transition once, and lists can tell a sold-out sale; no plan that is applied reads it.
+    pub logged_phase: Option<Phase>,
+    /// The sale was deleted: close its room, then forget it.
+    pub retiring: bool,
+    /// When it was last written.
+    pub updated_at: Millis,
+}
+
+impl SaleRecord {
+    /// A sale nobody has touched yet. Revision 0 means "not stored".
+    #[must_use]
+    pub fn new(sale: Sale, now: Millis) -> Self {
+        Self {
+            sale,
+            hand: Hand::default(),
+            revision: 0,
+            ready_replicas: None,
+            logged_phase: None,
+            retiring: false,
+            updated_at: now,
+        }
+    }
+
+    pub(super) fn to_item(&self) -> Result<Item, StoreError> {
+        let sale = serde_json::to_string(&self.sale).map_err(|error| StoreError::Corrupt {
+            attribute: SALE,
+            source: Some(Box::new(error)),
+        })?;
+        let mut item = Item::from([
+            (SALE_ID.to_owned(), text(self.sale.id.to_string())),
+            (REVISION.to_owned(), number(&self.revision)),
+            (SALE.to_owned(), text(sale)),
+            (PAUSED.to_owned(), AttributeValue::Bool(self.hand.paused)),
+            (RETIRING.to_owned(), AttributeValue::Bool(self.retiring)),
+            (UPDATED_AT.to_owned(), number(&self.updated_at.0)),
+        ]);
+        let optional = [
+            (RATE, self.hand.rate_per_s),
+            (CAP, self.hand.cap),
+            (READY_REPLICAS, self.ready_replicas),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                item.insert(name.to_owned(), number(&value));
+            }
+        }
+        if let Some(phase) = self.logged_phase {
+            let phase = serde_json::to_string(&phase).map_err(|error| StoreError::Corrupt {
+                attribute: LOGGED_PHASE,
+                source: Some(Box::new(error)),
+            })?;
+            item.insert(LOGGED_PHASE.to_owned(), text(phase));
+        }
+        Ok(item)
+    }
+
+    pub(super) fn from_item(item: &Item) -> Result<Self, StoreError> {
+        Ok(Self {
+            sale: read_json(item, SALE)?,
+            hand: Hand {
+                paused: read_flag(item, PAUSED)?,
+                rate_per_s: read_number_if_any(item, RATE)?,
+                cap: read_number_if_any(item, CAP)?,
+            },
+            revision: read_number(item, REVISION)?,
+            ready_replicas: read_number_if_any(item, READY_REPLICAS)?,
+            logged_phase: match item.get(LOGGED_PHASE) {
+                None => None,
+                Some(_) => Some(read_json(item, LOGGED_PHASE)?),
+            },
+            retiring: read_flag(item, RETIRING)?,
+            updated_at: Millis(read_number(item, UPDATED_AT)?),
+        })
+    }
+}

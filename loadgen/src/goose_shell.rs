@@ -1,0 +1,331 @@
+//! Goose beside the engine: its metrics, thresholds and report, and the browser share.
+//!
+//! Goose knows no open-loop arrivals, so the crowd is ours and goose hears of every request: a few
+//! "pump" users drain a bounded channel and record what they find as custom requests. The browser
+//! share are real goose users that walk the same journey with clients and cookies of their own.
+//!
+//! Goose stops by a process-wide switch, so one run at a time per process.
+
+use crate::http::{Browser, Http};
+use crate::journey::{Visitor, World, travel};
+use crate::measure::{Counters, Lane, Live, Sample, Verdict};
+use crate::scenario::Rule;
+use goose::config::GooseConfiguration;
+use goose::goose::{GooseUser, Scenario as GooseScenario, Transaction, TransactionResult};
+use goose::metrics::GooseMetrics;
+use goose::{GooseAttack, GooseError};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// Measurements waiting for goose: a second of the fastest run measured (50,000 requests/s), so
+/// only a goose that stands still loses any, and losing is counted.
+const CHANNEL: usize = 65_536;
+/// Pump users. One drains millions a second; a second covers while the first reports.
+const PUMPS: usize = 2;
+/// A pump returns at least this often, so that goose can be stopped.
+const PUMP_FOR: Duration = Duration::from_millis(200);
+/// Measurements taken from the channel at once.
+const BATCH: usize = 512;
+
+/// Where measurements go into goose.
+#[derive(Debug, Clone)]
+pub struct Tap {
+    sender: Option<mpsc::Sender<Sample>>,
+}
+
+/// Where they come out.
+pub(crate) type Drain = mpsc::Receiver<Sample>;
+
+impl Tap {
+    /// A tap and its drain.
+    pub(crate) fn new() -> (Self, Drain) {
+        let (sender, drain) = mpsc::channel(CHANNEL);
+        (Self { sender: Some(sender) }, drain)
+    }
+
+    /// A tap that leads nowhere, for tests of journeys alone.
+    #[cfg(test)]
+    pub(crate) const fn closed() -> Self {
+        Self { sender: None }
+    }
+
+    /// Offers one measurement; never waits.
+    pub(crate) fn offer(&self, sample: &Sample, live: &Live) {
+        if let Some(sender) = &self.sender
+            && sender.try_send(*sample).is_err()
+        {
+            Counters::add(&live.counters.goose_missed);
+        }
+    }
+}
+
+/// What goose found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GooseSummary {
+    /// Requests it counted.
+    pub requests: u64,
+    /// Its verdicts on the rules it was given.
+    pub thresholds: Vec<GooseThreshold>,
+    /// Its reports.
+    pub reports: Vec<PathBuf>,
+    /// Why it could not do its work, if so.
+    pub error: Option<String>,
+}
+
+/// One of goose's verdicts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GooseThreshold {
+    /// The rule in goose's spelling.
+    pub rule: String,
+    /// What it saw, in words.
+    pub observed: String,
+    /// Whether it holds.
+    pub passed: bool,
+}
+
+/// Everything the goose attack needs.
+pub(crate) struct Shell {
+    pub(crate) world: Arc<World>,
+    pub(crate) drain: Drain,
+    pub(crate) base: reqwest::Url,
+    pub(crate) rules: Vec<Rule>,
+    /// Browsers to come, with the instant at which each arrives.
+    pub(crate) browsers: Vec<(Visitor, Instant)>,
+    pub(crate) run_dir: PathBuf,
+}
+
+/// A running attack.
+pub(crate) struct Running {
+    task: tokio::task::JoinHandle<GooseSummary>,
+    finished: Arc<Finished>,
+}
+
+/// Says when pumps have nothing left to wait for.
+struct Finished {
+    no_more: CancellationToken,
+    drained: CancellationToken,
+    browsers_left: AtomicUsize,
+}
+
+impl Shell {
+    /// Starts the attack.
+    pub(crate) fn start(self) -> Running {
+        let finished = Arc::new(Finished {
+            no_more: CancellationToken::new(),
+            drained: CancellationToken::new(),
+            browsers_left: AtomicUsize::new(self.browsers.len()),
+        });
+        let task = tokio::spawn(attack(self, Arc::clone(&finished)));
+        Running { task, finished }
+    }
+}
+
+impl Running {
+    /// Browsers that have not finished.
+    pub(crate) fn browsers_left(&self) -> usize {
+        self.finished.browsers_left.load(Ordering::Relaxed)
+    }
+
+    /// Lets goose take what is left in the channel, stops it and collects its findings.
+    pub(crate) async fn finish(self) -> GooseSummary {
+        /// Goose wakes twice a second and then writes its reports.
+        const STOPS_WITHIN: Duration = Duration::from_secs(20);
+        let mut task = self.task;
+        self.finished.no_more.cancel();
+        let drained = self.finished.drained.cancelled();
+        if tokio::time::timeout(Duration::from_secs(5), drained).await.is_err() {
+            tracing::warn!("goose did not take all measurements within 5 s");
+        }
+        goose::trigger_killswitch("every visitor's journey has ended");
+        match tokio::time::timeout(STOPS_WITHIN, &mut task).await {
+            Ok(Ok(summary)) => summary,
+            Ok(Err(error)) => failed(format!("goose ended early: {error}")),
+            Err(_) => {
+                task.abort();
+                failed("goose did not stop within 20 s".to_owned())
+            }
+        }
+    }
+}
+
+fn failed(error: String) -> GooseSummary {
+    GooseSummary {
+        error: Some(error),
+        ..GooseSummary::default()
+    }
+}
+
+async fn attack(shell: Shell, finished: Arc<Finished>) -> GooseSummary {
+    let reports = [shell.run_dir.join("goose.html"), shell.run_dir.join("goose.json")];
+    let configuration = configuration(&shell, &reports);
+    let result = match build(shell, configuration, finished) {
+        Ok(attack) => Box::pin(attack.execute()).await,
+        Err(error) => Err(error),
+    };
+    let metrics: Box<GooseMetrics> = match result {
+        Ok(metrics) => Box::new(metrics),
+        Err(GooseError::ThresholdsFailed { metrics, .. }) => metrics.0,
+        Err(error) => return failed(error.to_string()),
+    };
+    GooseSummary {
+        requests: metrics
+            .requests
+            .values()
+            .map(|request| (request.success_count + request.fail_count) as u64)
+            .sum(),
+        thresholds: metrics
+            .thresholds
+            .iter()
+            .map(|result| GooseThreshold {
+                rule: result.rule.clone(),
+                observed: result.observed.clone(),
+                passed: result.passed,
+            })
+            .collect(),
+        reports: reports.into_iter().filter(|path| path.exists()).collect(),
+        error: None,
+    }
+}
+
+/// Quiet, no controllers, reports into the run directory, thresholds judged at the end.
+fn configuration(shell: &Shell, reports: &[PathBuf]) -> GooseConfiguration {
+    let mut configuration = GooseConfiguration::default();
+    configuration.host = Some(shell.base.to_string());
+    configuration.users = Some(PUMPS + shell.browsers.len());
+    // Users start when the run does; when they arrive is the curve's business.
+    configuration.increase_rate = Some("1000".to_owned());
+    configuration.quiet = 1;
+    configuration.no_print_metrics = true;
+    configuration.no_error_summary = true;
+    configuration.no_transaction_metrics = true;
+    configuration.no_scenario_metrics = true;
+    configuration.no_reset_metrics = true;
+    configuration.no_telnet = true;
+    configuration.no_websocket = true;
+    configuration.report_file = reports.iter().map(|path| display(path)).collect();
+    configuration.threshold = shell.rules.iter().filter_map(Rule::for_goose).collect();
+    configuration.no_threshold_abort = !configuration.threshold.is_empty();
+    configuration
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn build(
+    shell: Shell,
+    configuration: GooseConfiguration,
+    finished: Arc<Finished>,
+) -> Result<GooseAttack, GooseError> {
+    let drain = Arc::new(Mutex::new(shell.drain));
+    let mut attack = GooseAttack::initialize_with_config(configuration)?;
+    let pump_finished = Arc::clone(&finished);
+    let pump = Transaction::new(Arc::new(move |user| {
+        let (drain, finished) = (Arc::clone(&drain), Arc::clone(&pump_finished));
+        Box::pin(async move { pump(user, &drain, &finished).await })
+    }))
+    .set_name("pump");
+    attack = attack.register_scenario(
+        GooseScenario::new("crowd")
+            .register_transaction(pump)
+            .set_weight(PUMPS)?,
+    );
+    let browsers = shell.browsers.len();
+    if browsers > 0 {
+        let waiting = Arc::new(StdMutex::new(shell.browsers));
+        let (world, base) = (shell.world, shell.base);
+        let browse = Transaction::new(Arc::new(move |user| {
+            let (waiting, world, base, finished) =
+                (Arc::clone(&waiting), Arc::clone(&world), base.clone(), Arc::clone(&finished));
+            Box::pin(async move { browse(user, &waiting, world, base, &finished).await })
+        }))
+        .set_name("browser");
+        attack = attack.register_scenario(
+            GooseScenario::new("browsers")
+                .register_transaction(browse)
+                .set_weight(browsers)?,
+        );
+    }
+    // Client per user is goose's default and the point of the browser share; ours replace them.
+    Ok(attack)
+}
+
+/// Takes measurements from the channel for a while and records them.
+async fn pump(user: &mut GooseUser, drain: &Mutex<Drain>, finished: &Finished) -> TransactionResult {
+    let until = tokio::time::Instant::now() + PUMP_FOR;
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let taken = {
+            let Ok(mut drain) = tokio::time::timeout_at(until, drain.lock()).await else {
+                return Ok(());
+            };
+            tokio::select! {
+                taken = drain.recv_many(&mut batch, BATCH) => taken,
+                () = tokio::time::sleep_until(until) => 0,
+            }
+        };
+        for sample in batch.drain(..) {
+            record(user, &sample).await?;
+        }
+        if taken == 0 {
+            // Nothing for a whole turn after the last journey: all is taken.
+            if finished.no_more.is_cancelled() {
+                finished.drained.cancel();
+            }
+            tokio::time::sleep_until(until).await;
+            return Ok(());
+        }
+    }
+}
+
+async fn record(user: &mut GooseUser, sample: &Sample) -> TransactionResult {
+    let (method, name) = sample.step.label();
+    let method = match sample.lane {
+        Lane::Crowd => method,
+        Lane::Browser => "BROWSER",
+    };
+    let error = (sample.verdict == Verdict::Failed).then_some("no useful answer");
+    user.record_custom_request_duration(
+        method,
+        name,
+        sample.response,
+        sample.verdict != Verdict::Failed,
+        (sample.status != 0).then_some(sample.status),
+        error,
+    )
+    .await
+}
+
+/// One browser's journey; after it the user idles until goose stops it.
+async fn browse(
+    user: &mut GooseUser,
+    waiting: &StdMutex<Vec<(Visitor, Instant)>>,
+    world: Arc<World>,
+    base: reqwest::Url,
+    finished: &Finished,
+) -> TransactionResult {
+    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let Some((visitor, arrival)) = next else {
+        tokio::time::sleep(PUMP_FOR).await;
+        return Ok(());
+    };
+    let (builder, jar) = Browser::builder();
+    user.set_client_builder(builder).await?;
+    let browser = Browser::new(user.client.clone(), jar, base, Arc::clone(&world.live));
+    let http: Arc<dyn Http> = Arc::new(browser);
+    tokio::select! {
+        () = world.over.cancelled() => {}
+        () = tokio::time::sleep_until(arrival.into()) => {
+            Box::pin(travel(world, http, visitor, arrival)).await;
+        }
+    }
+    finished.browsers_left.fetch_sub(1, Ordering::Relaxed);
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! Behind the door: look, choose, hold, pay, leave.
+
+use super::request::read;
+use super::{Account, Journey, Stage};
+use crate::http::{Answer, Ask};
+use crate::measure::{Counters, Outcome, Sample, Step, Verdict};
+use crate::observe::Purchase;
+use crate::scenario::Behaviour;
+use crate::wire::{Prepared, Reservation, Reserved, SeatMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Races for a seat a visitor takes part in before losing heart.
+const RACES_MAX: u32 = 10;
+/// Looks at a hall in which nothing is free before leaving: a held seat may come back.
+const EMPTY_LOOKS_MAX: u32 = 3;
+/// Tries to pay, each with a new payment key, when the provider refuses.
+const PAYMENTS_MAX: u32 = 3;
+/// Times an entry token is renewed.
+const RENEWALS_MAX: u32 = 3;
+
+/// What a look at a section showed.
+enum Look {
+    /// Seats chosen.
+    Seats(Vec<Uuid>),
+    /// This section is full; that one has seats.
+    Elsewhere(String),
+    /// Nothing free anywhere.
+    Nothing,
+}
+
+/// Seats that are held.
+struct Held {
+    reservation: Reservation,
+    seats: Vec<Uuid>,
+}
+
+impl Journey {
+    /// Does what this visitor came for and gives the slot back, whatever happened.
+    pub(super) async fn be_inside(&mut self, account: Account, entry: Arc<str>) -> Stage<Outcome> {
+        self.passes.entry = Some(entry);
+        // The waiting room's token has done its duty; without it a request is shorter.
+        self.passes.vwr = None;
+        let outcome = match *self.behaviour() {
+            Behaviour::Browses { think_ms, looks } => self.browse(think_ms, looks).await,
+            _ => self.buy(&account).await,
+        };
+        self.leave().await;
+        outcome
+    }
+
+    /// Mean time between two steps, ms.
+    fn think_ms(&self) -> u32 {
+        match *self.behaviour() {
+            Behaviour::Buys { think_ms }
+            | Behaviour::Browses { think_ms, .. }
+            | Behaviour::DoubleClicks { think_ms, .. } => think_ms,
+            // People who waited and may leave, or pay late, choose quickly.
+            Behaviour::GivesUp { .. } | Behaviour::PaysLate { .. } | Behaviour::Intrudes { .. } => 300,
+        }
+    }
+
+    /// Thinks, and yields the moment at which the next step is due.
+    async fn think(&mut self) -> Stage<Instant> {
+        let mean = self.think_ms();
+        let due = Instant::now() + Duration::from_millis(self.dice.around_ms(mean));
+        self.linger_until(due).await?;
+        Ok(due)
+    }
+
+    /// Stays until `until`, telling tier 2 often enough that the slot is not taken for silent.
+    async fn linger_until(&mut self, until: Instant) -> Stage<()> {
+        let beat = self.world.silence / 3;
+        while Instant::now() + beat < until {
+            self.stay_until(Instant::now() + beat).await?;
+            let ask = Ask::post(self.world.paths.queue_heartbeat.clone(), None, &self.passes);
+            self.mention(Step::Heartbeat, ask).await;
+        }
+        self.stay_until(until).await
+    }
+
+    async fn browse(&mut self, think_ms: u32, looks: u8) -> Stage<Outcome> {
+        for _ in 0..looks {
+            let section = self.any_section();
+            let due = Instant::now() + Duration::from_millis(self.dice.around_ms(think_ms));
+            self.linger_until(due).await?;
+            self.look(due, &section).await?;
+        }
+        Ok(Outcome::Browsed)
+    }
+
+    async fn buy(&mut self, account: &Account) -> Stage<Outcome> {
+        let Some(held) = self.hold(account).await? else {
+            return Ok(Outcome::LostRace);
+        };
+        if let Behaviour::PaysLate { after_ms } = *self.behaviour() {
+            self.linger_until(Instant::now() + Duration::from_millis(u64::from(after_ms))).await?;
+        }
+        self.pay(account, &held).await
+    }
+
+    /// Looks and reaches for seats until some are held; `None` when others were always quicker.
+    async fn hold(&mut self, account: &Account) -> Stage<Option<Held>> {
+        let mut section = self.any_section();
+        let (mut races, mut empty_looks) = (0, 0);
+        while races < RACES_MAX {
+            let due = self.think().await?;
+            match self.look(due, &section).await? {
+                Look::Elsewhere(name) => section = name,
+                Look::Nothing if empty_looks < EMPTY_LOOKS_MAX => {
+                    empty_looks += 1;
+                    let again = Instant::now() + Duration::from_millis(self.dice.around_ms(1500));
+                    self.linger_until(again).await?;
+                }
+                Look::Nothing => return Err(Outcome::SoldOut),
+                Look::Seats(seats) => {
+                    races += 1;
+                    let due = self.think().await?;
+                    if let Some(reservation) = self.reach_for(due, account, &seats).await? {
+                        return Ok(Some(Held { reservation, seats }));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A section of the hall, larger ones more often.
+    fn any_section(&mut self) -> String {
+        let sections = &self.world.hall.sections;
+        let seats = |rows: u32, per_row: u32| u64::from(rows) * u64::from(per_row);
+        let total: u64 = sections.iter().map(|s| seats(s.rows, s.seats_per_row)).sum();
+        let mut throw = self.dice.below(usize::try_from(total).unwrap_or(usize::MAX)) as u64;
+        for section in sections {
+            let n = seats(section.rows, section.seats_per_row);
+            if throw < n {
+                return section.name.clone();
+            }
+            throw -= n;
+        }
+        String::new()
+    }
+
+    /// Looks at `section` and chooses seats there at random.
+    async fn look(&mut self, due: Instant, section: &str) -> Stage<Look> {
+        let answer = self.look_behind_gate(due, section).await?;
+        let map: SeatMap<'_> = read(&answer, Step::SeatMap)?;
+        let wanted = self.world.seats_per_booking;
+        let mut free: Vec<Uuid> = map
+            .seats
+            .iter()
+            .filter(|seat| seat.status == "available")
+            .map(|seat| seat.id)
+            .collect();
+        if free.len() >= wanted {
+            let chosen = (0..wanted).map(|_| free.swap_remove(self.dice.below(free.len()))).collect();
+            return Ok(Look::Seats(chosen));
+        }
+        let wanted = wanted as u64;
+        let elsewhere: Vec<&str> = map
+            .sections
+            .iter()
+            .filter(|line| line.available >= wanted && line.name != section)
+            .map(|line| line.name.as_str())
+            .collect();
+        Ok(if elsewhere.is_empty() {
+            Look::Nothing
+        } else {
+            Look::Elsewhere(elsewhere[self.dice.below(elsewhere.len())].to_owned())
+        })
+    }
+
+    /// The seat map of `section`; renews an entry token that ran out while the slot lasts.
+    async fn look_behind_gate(&mut self, mut due: Instant, section: &str) -> Stage<Answer> {
+        for _ in 0..RENEWALS_MAX {
+            let path = format!("{}?section={}", self.world.paths.seats, percent_encode(section));
+            let ask = Ask::get(path, &self.passes);
+            let answer = self.request(Step::SeatMap, due, ask).await?;
+            match answer.status {
+                200..=299 => return Ok(answer),
+                401 | 403 => match self.renew_entry().await? {
+                    Some(entry) => self.passes.entry = Some(entry),
+                    None => return Err(Outcome::Refused),
+                },
+                _ => return Err(Outcome::Failed),
+            }
+            due = Instant::now();
+        }
+        Err(Outcome::Refused)
+    }
+
+    /// Tries to hold `seats`; `None` when somebody was quicker.
+    async fn reach_for(&mut self, due: Instant, account: &Account, seats: &[Uuid]) -> Stage<Option<Reservation>> {
+        let body = serde_json::json!({
+            "eventId": self.world.sale, "seatIds": seats, "idempotencyKey": self.fresh_key(),
+        })
+        .to_string();
+        for _ in 0..RENEWALS_MAX {
+            let ask = Ask::post(self.world.paths.reserve.clone(), Some(body.clone()), &self.passes);
+            let answer = self.request(Step::Hold, due, ask).await?;
+            match answer.status {
+                200..=299 => {
+                    let reserved: Reserved = read(&answer, Step::Hold)?;
+                    Counters::add(&self.world.live.counters.held);
+                    let now = self.world.clock.now();
+                    self.world.observer.note(|notes| notes.hold(now));
+                    return Ok(Some(reserved.reservation));
+                }
+                409 => {
+                    Counters::add(&self.world.live.counters.conflicts);
+                    return Ok(None);
+                }
+                401 | 403 => match self.renew_entry().await? {
+                    Some(entry) => self.passes.entry = Some(entry),
+                    None => return Err(Outcome::Refused),
+                },
+                status => {
+                    tracing::warn!(user = %account.user, status, body = %text(&answer), "hold refused");
+                    return Err(Outcome::Failed);
+                }
+            }
+        }
+        Err(Outcome::Refused)
+    }
+
+    async fn pay(&mut self, account: &Account, held: &Held) -> Stage<Outcome> {
+        let due = self.think().await?;
+        Counters::add(&self.world.live.counters.paid);
+        let amount = held.reservation.total_amount;
+        let body = serde_json::json!({ "amount": amount, "reservationId": held.reservation.id });
+        let ask = Ask::post(self.world.paths.prepare.clone(), Some(body.to_string()), &self.passes);
+        let answer = self.request(Step::Prepare, due, ask).await?;
+        if !(200..300).contains(&answer.status) {
+            return Ok(Outcome::HoldLost);
+        }
+        let prepared: Prepared = read(&answer, Step::Prepare)?;
+        for _ in 0..PAYMENTS_MAX {
+            let due = self.think().await?;
+            let payment_key = format!("drill_{}", self.fresh_key());
+            let answer = self.confirm(due, &prepared.order_id, &payment_key, amount).await?;
+            match answer.status {
+                200..=299 => {
+                    self.note_purchase(account, held, prepared.order_id, payment_key);
+                    return Ok(Outcome::Bought);
+                }
+                403 | 404 | 409 | 410 => return Ok(Outcome::HoldLost),
+                _ => {}
+            }
+        }
+        Ok(Outcome::PaymentRefused)
+    }
+
+    /// Presses pay: once, or as often at once as an impatient finger does.
+    async fn confirm(&mut self, due: Instant, order: &str, payment_key: &str, amount: u64) -> Stage<Answer> {
+        let presses = match *self.behaviour() {
+            Behaviour::DoubleClicks { confirms, .. } => confirms,
+            _ => 1,
+        };
+        let body = serde_json::json!({ "paymentKey": payment_key, "orderId": order, "amount": amount });
+        let ask = Ask::post(self.world.paths.confirm.clone(), Some(body.to_string()), &self.passes);
+        let more: Vec<_> = (1..presses).map(|_| self.http.send(ask.clone())).collect();
+        let (answer, more) = futures::join!(self.request(Step::Confirm, due, ask), futures::future::join_all(more));
+        let answer = answer?;
+        // Whichever press was first has paid; the others may be told so in other words.
+        let paid = more.into_iter().flatten().find(|other| (200..300).contains(&other.status));
+        Ok(match paid {
+            Some(other) if !(200..300).contains(&answer.status) => other,
+            _ => answer,
+        })
+    }
+
+    fn note_purchase(&self, account: &Account, held: &Held, order: String, payment_key: String) {
+        let counters = &self.world.live.counters;
+        counters
+            .sold
+            .fetch_add(held.seats.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        let took = self.arrival.elapsed();
+        self.world.record(&Sample {
+            step: Step::Journey,
+            lane: self.lane(),
+            response: took,
+            service: took,
+            status: 200,
+            verdict: Verdict::Fine,
+        });
+        let purchase = Purchase {
+            user: account.user,
+            reservation: held.reservation.id,
+            seats: held.seats.clone(),
+            order,
+            payment_key,
+            amount_krw: held.reservation.total_amount,
+            at: self.world.clock.now(),
+        };
+        self.world.observer.note(|notes| notes.purchase(purchase));
+    }
+
+    /// A key nobody else uses: seeded, and tied to the sale so that a second drill differs.
+    fn fresh_key(&mut self) -> Uuid {
+        let bits = self.dice.wide() ^ self.world.sale.as_u128();
+        uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
+    }
+}
+
+/// The start of an answer's body, for a log line.
+fn text(answer: &Answer) -> String {
+    const SHOWN: usize = 200;
+    String::from_utf8_lossy(&answer.body).chars().take(SHOWN).collect()
+}
+
+/// A section's name in a query: everything but letters and digits is escaped.
+fn percent_encode(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

@@ -1,0 +1,86 @@
+//! Judges the rules of a scenario.
+//!
+//! Goose judges latency and error rates from what it was told; what it cannot know (dropped
+//! arrivals, the share of seats sold) is judged here, and so is every rule once more from our own
+//! histograms: two judges who disagree would mean that one of them did not see everything, and the
+//! stricter one counts.
+
+use crate::goose_shell::GooseSummary;
+use crate::measure::{Funnel, Lane, Outcome, StepSummary};
+use crate::result::Judged;
+use crate::scenario::{Metric, Rule, Subject};
+
+/// What the rules are compared with.
+pub(crate) struct Figures<'a> {
+    pub(crate) funnel: &'a Funnel,
+    pub(crate) steps: &'a [StepSummary],
+    /// A percentile of the crowd's response times for a step, µs.
+    pub(crate) percentile_us: &'a dyn Fn(crate::measure::Step, f64) -> u64,
+    pub(crate) seats: u64,
+    pub(crate) goose: &'a GooseSummary,
+}
+
+/// Every rule with its verdict, in the order of the scenario.
+pub(crate) fn judge(rules: &[Rule], figures: &Figures<'_>) -> Vec<Judged> {
+    rules.iter().map(|rule| judge_one(rule, figures)).collect()
+}
+
+fn judge_one(rule: &Rule, figures: &Figures<'_>) -> Judged {
+    let observed = observe(rule, figures);
+    let ours = matches!(&observed, Some((value, _)) if rule.operator.holds(*value, rule.limit));
+    let text = observed.map_or_else(|| "nobody took this step".to_owned(), |(_, text)| text);
+    let goose = rule.for_goose().and_then(|spelled| {
+        figures.goose.thresholds.iter().find(|judged| judged.rule == spelled)
+    });
+    let (passed, judge) = match goose {
+        Some(goose) => (ours && goose.passed, format!("goose: {}", goose.observed)),
+        None => (ours, "loadgen".to_owned()),
+    };
+    Judged {
+        rule: rule.text.clone(),
+        observed: text,
+        passed,
+        judge,
+    }
+}
+
+/// The figure a rule is about, and how a person reads it. `None` without a single sample: a rule
+/// about a step nobody took is not kept.
+fn observe(rule: &Rule, figures: &Figures<'_>) -> Option<(f64, String)> {
+    let share = |part: u64, whole: u64| {
+        let share = if whole == 0 { 0.0 } else { float(part) / float(whole) };
+        (share, format!("{:.2}% ({part} of {whole})", share * 100.0))
+    };
+    let funnel = figures.funnel;
+    match rule.subject {
+        Subject::Step { step, metric } => {
+            let summary = figures
+                .steps
+                .iter()
+                .find(|summary| summary.step == step && summary.lane == Lane::Crowd)?;
+            Some(match metric {
+                Metric::ErrorRate => share(summary.failed, summary.total()),
+                // All of them failed: there is no latency to be content with.
+                _ if summary.fine + summary.declined == 0 => return None,
+                Metric::Max => micros(summary.max_us),
+                Metric::Percentile(percent) => micros((figures.percentile_us)(step, percent)),
+            })
+        }
+        Subject::Dropped => {
+            let dropped = funnel.dropped;
+            Some((float(dropped), format!("{dropped}")))
+        }
+        Subject::Late => Some(share(funnel.late, funnel.requests)),
+        Subject::Sold => Some(share(funnel.sold, figures.seats)),
+        Subject::Failed => Some(share(funnel.outcome(Outcome::Failed), funnel.arrived)),
+    }
+}
+
+fn micros(us: u64) -> (f64, String) {
+    (float(us), crate::report::human::micros(us))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts and µs stay below 2^53")]
+fn float(n: u64) -> f64 {
+    n as f64
+}

@@ -1,0 +1,130 @@
+//! The parts of the services' answers that a visitor reads (api-contract.md sections 5, 6, 9, 10).
+//!
+//! Lenient on purpose: unknown fields are ignored, as the web client does.
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// Answer to `POST /vwr-api/vwr/assign/{sale}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Assigned {
+    pub(crate) request_id: Uuid,
+    pub(crate) position: u64,
+    #[serde(default)]
+    pub(crate) next_poll: Option<f64>,
+    #[serde(default)]
+    pub(crate) next_poll_ms: Option<u64>,
+}
+
+/// Answer to `GET /vwr-api/vwr/check/{sale}/{request}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Checked {
+    pub(crate) admitted: bool,
+    #[serde(default)]
+    pub(crate) token: Option<String>,
+    #[serde(default)]
+    pub(crate) serving_counter: u64,
+    #[serde(default)]
+    pub(crate) total_in_queue: u64,
+    #[serde(default)]
+    pub(crate) epoch: Option<u32>,
+    #[serde(default)]
+    pub(crate) revision: Option<u64>,
+    #[serde(default)]
+    pub(crate) next_poll: Option<f64>,
+    #[serde(default)]
+    pub(crate) next_poll_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) sold_out: bool,
+}
+
+/// Answer to tier 2's check and status.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Queued {
+    #[serde(default)]
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) entry_token: Option<String>,
+    #[serde(default)]
+    pub(crate) next_poll: Option<f64>,
+    #[serde(default)]
+    pub(crate) next_poll_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) sold_out: bool,
+}
+
+/// Answer to `GET /api/v1/seats/events/{sale}?section=`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SeatMap<'a> {
+    #[serde(borrow, default)]
+    pub(crate) seats: Vec<Seat<'a>>,
+    #[serde(default)]
+    pub(crate) sections: Vec<SectionLine>,
+}
+
+/// One seat of a map.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Seat<'a> {
+    pub(crate) id: Uuid,
+    #[serde(borrow)]
+    pub(crate) status: std::borrow::Cow<'a, str>,
+}
+
+/// One section of the summary.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SectionLine {
+    pub(crate) name: String,
+    pub(crate) available: u64,
+}
+
+/// Answer to `POST /api/v1/seats/reserve`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reserved {
+    pub(crate) reservation: Reservation,
+}
+
+/// A reservation. Booking answers with the contract's both spellings at once, so an alias here
+/// would be a duplicate field.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reservation {
+    pub(crate) id: Uuid,
+    #[serde(rename = "totalAmount")]
+    pub(crate) total_amount: u64,
+}
+
+/// Answer to `POST /api/v1/payments/prepare`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Prepared {
+    pub(crate) order_id: String,
+}
+
+/// Answer to register and login.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LoggedIn {
+    pub(crate) token: String,
+    pub(crate) user: Account,
+}
+
+/// Whose account.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) id: Uuid,
+}
+
+/// The next poll in ms, from whichever field says it; the contract's default otherwise.
+#[must_use]
+pub(crate) fn next_poll_ms(seconds: Option<f64>, ms: Option<u64>, default_s: f64) -> u64 {
+    /// A server that says less would make every visitor a denial of service.
+    const LEAST_MS: u64 = 100;
+    /// The client clamps to a minute (api-contract.md section 6).
+    const MOST_MS: u64 = 60_000;
+    let told = ms.unwrap_or_else(|| {
+        let seconds = seconds.filter(|s| s.is_finite() && *s >= 0.0).unwrap_or(default_s);
+        u64::try_from(std::time::Duration::from_secs_f64(seconds.min(60.0)).as_millis()).unwrap_or(MOST_MS)
+    });
+    told.clamp(LEAST_MS, MOST_MS)
+}

@@ -1,0 +1,241 @@
+//! A stand-in for the services that knows just enough of the wire to see how the generator
+//! behaves: whether it obeys pacing, survives errors, repeats itself. It stands in for no engine.
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How it behaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Manners {
+    /// People served per second from the opening on.
+    pub(crate) rate_per_s: u64,
+    /// From now to the opening.
+    pub(crate) opens_in: Duration,
+    /// Everything answers 503 from the opening plus the first until the opening plus the second.
+    pub(crate) outage: Option<(Duration, Duration)>,
+    /// Time every answer takes.
+    pub(crate) latency: Duration,
+    /// What waiting visitors are told.
+    pub(crate) next_poll_ms: u64,
+    pub(crate) seats: usize,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            rate_per_s: 200,
+            opens_in: Duration::from_millis(600),
+            outage: None,
+            latency: Duration::ZERO,
+            next_poll_ms: 300,
+            seats: 30,
+        }
+    }
+}
+
+/// What it saw.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// User key to place and how often it joined.
+    pub(crate) places: HashMap<String, (u64, u32)>,
+    /// Request id to user key.
+    requests: HashMap<String, String>,
+    /// Until when a user was told to wait.
+    told: HashMap<String, Instant>,
+    /// Polls that came before they were told to, by more than a timer's grain.
+    pub(crate) hasty: u32,
+    pub(crate) polls: u32,
+    pub(crate) sold: HashSet<Uuid>,
+    held: HashMap<Uuid, Uuid>,
+    pub(crate) orders: HashMap<String, u32>,
+    pub(crate) payment_keys: HashSet<String>,
+    pub(crate) left: u32,
+    pub(crate) cookies: u32,
+    pub(crate) bearers: u32,
+    pub(crate) registered: u32,
+}
+
+#[derive(Clone)]
+pub(crate) struct Double {
+    pub(crate) manners: Manners,
+    pub(crate) seen: Arc<Mutex<Seen>>,
+    opened: Instant,
+    seats: Arc<Vec<Uuid>>,
+}
+
+impl Double {
+    /// Starts it; yields itself and its address.
+    pub(crate) async fn start(manners: Manners) -> (Self, String) {
+        let seats = (0..manners.seats).map(|n| Uuid::from_u128(n as u128 + 1)).collect();
+        let double = Self {
+            manners,
+            seen: Arc::default(),
+            opened: Instant::now() + manners.opens_in,
+            seats: Arc::new(seats),
+        };
+        let router = Router::new()
+            .route("/vwr-api/vwr/assign/{sale}", post(assign))
+            .route("/vwr-api/vwr/check/{sale}/{request}", get(check))
+            .route("/api/v1/queue/check/{sale}", post(door))
+            .route("/api/v1/queue/status/{sale}", get(door))
+            .route("/api/v1/queue/heartbeat/{sale}", post(|| async { Json(json!({})) }))
+            .route("/api/v1/queue/leave/{sale}", post(leave))
+            .route("/api/v1/seats/events/{sale}", get(map))
+            .route("/api/v1/seats/reserve", post(reserve))
+            .route("/api/v1/payments/prepare", post(prepare))
+            .route("/api/v1/payments/confirm", post(confirm))
+            .route("/api/v1/auth/register", post(register))
+            .route("/api/v1/auth/login", post(register))
+            .layer(from_fn_with_state(double.clone(), weather))
+            .with_state(double.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (double, format!("http://{address}"))
+    }
+
+    fn serving(&self) -> u64 {
+        let open = self.opened.elapsed().as_millis() as u64;
+        if Instant::now() < self.opened { 0 } else { open * self.manners.rate_per_s / 1000 }
+    }
+}
+
+async fn weather(State(double): State<Double>, request: Request, next: Next) -> Response {
+    tokio::time::sleep(double.manners.latency).await;
+    if let Some((from, to)) = double.manners.outage {
+        let now = Instant::now();
+        if now >= double.opened + from && now < double.opened + to {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    }
+    next.run(request).await
+}
+
+async fn assign(State(double): State<Double>, Json(body): Json<Value>) -> Json<Value> {
+    let user = body["userId"].as_str().unwrap().to_owned();
+    let mut seen = double.seen.lock().unwrap();
+    let next = seen.places.len() as u64 + 1;
+    let place = seen.places.entry(user.clone()).or_insert((next, 0));
+    place.1 += 1;
+    let position = place.0;
+    let request = Uuid::from_u128(u128::from(position) << 64).to_string();
+    seen.requests.insert(request.clone(), user);
+    Json(json!({
+        "requestId": request, "position": position, "estimatedWait": 0,
+        "servingCounter": 0, "nextPollMs": 0,
+    }))
+}
+
+async fn check(
+    State(double): State<Double>,
+    Path((_, request)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    const GRAIN: Duration = Duration::from_millis(5);
+    let mut seen = double.seen.lock().unwrap();
+    let Some(user) = seen.requests.get(&request).cloned() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    assert_eq!(query.get("userId"), Some(&user), "a poll names the user who joined");
+    let now = Instant::now();
+    seen.polls += 1;
+    if seen.told.get(&user).is_some_and(|until| now + GRAIN < *until) {
+        seen.hasty += 1;
+    }
+    let issued = seen.places.len() as u64;
+    let (position, serving) = (seen.places[&user].0, double.serving().min(issued));
+    let said = if position <= serving {
+        json!({ "admitted": true, "position": position, "servingCounter": serving,
+            "totalInQueue": issued, "ahead": 0, "token": format!("tier1-{position}") })
+    } else {
+        let ms = double.manners.next_poll_ms;
+        seen.told.insert(user, now + Duration::from_millis(ms));
+        json!({ "admitted": false, "position": position, "servingCounter": serving,
+            "totalInQueue": issued, "ahead": position - serving, "nextPoll": 60, "nextPollMs": ms })
+    };
+    Json(said).into_response()
+}
+
+fn has(headers: &HeaderMap, name: &str, text: &str) -> bool {
+    headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(text))
+}
+
+async fn door(State(double): State<Double>, headers: HeaderMap) -> Response {
+    let by_cookie = has(&headers, "cookie", "access_token=");
+    let by_bearer = has(&headers, "authorization", "Bearer ");
+    if !by_cookie && !by_bearer || !has(&headers, "cookie", "urr-vwr-token=tier1-") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let mut seen = double.seen.lock().unwrap();
+    seen.cookies += u32::from(by_cookie);
+    seen.bearers += u32::from(by_bearer);
+    Json(json!({ "status": "active", "queued": false, "nextPoll": 3, "entryToken": "entry" })).into_response()
+}
+
+async fn leave(State(double): State<Double>) -> Json<Value> {
+    double.seen.lock().unwrap().left += 1;
+    Json(json!({ "message": "Left queue" }))
+}
+
+fn gate(headers: &HeaderMap) -> bool {
+    headers.get("x-queue-entry-token").is_some_and(|token| token == "entry")
+}
+
+async fn map(State(double): State<Double>, headers: HeaderMap) -> Response {
+    if !gate(&headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let seen = double.seen.lock().unwrap();
+    let taken = |id: &Uuid| seen.sold.contains(id) || seen.held.values().any(|held| held == id);
+    let seats: Vec<Value> = double
+        .seats
+        .iter()
+        .map(|id| json!({ "id": id, "section": "A", "status": if taken(id) { "locked" } else { "available" } }))
+        .collect();
+    let free = double.seats.iter().filter(|id| !taken(id)).count();
+    Json(json!({ "seats": seats, "sections": [{ "name": "A", "total": seats.len(), "available": free, "price": 99000 }] }))
+        .into_response()
+}
+
+async fn reserve(State(double): State<Double>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    if !gate(&headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let mut seen = double.seen.lock().unwrap();
+    let seat: Uuid = body["seatIds"][0].as_str().unwrap().parse().unwrap();
+    let key: Uuid = body["idempotencyKey"].as_str().unwrap().parse().unwrap();
+    if seen.sold.contains(&seat) || seen.held.iter().any(|(other, held)| *held == seat && *other != key) {
+        return StatusCode::CONFLICT.into_response();
+    }
+    seen.held.insert(key, seat);
+    Json(json!({ "reservation": { "id": key, "totalAmount": 99000, "fencingToken": 1 } })).into_response()
+}
+
+async fn prepare(Json(body): Json<Value>) -> Json<Value> {
+    Json(json!({ "orderId": format!("ORD_{}", body["reservationId"].as_str().unwrap()), "amount": body["amount"] }))
+}
+
+async fn confirm(State(double): State<Double>, Json(body): Json<Value>) -> Json<Value> {
+    let order = body["orderId"].as_str().unwrap();
+    let key: Uuid = order.trim_start_matches("ORD_").parse().unwrap();
+    let mut seen = double.seen.lock().unwrap();
+    *seen.orders.entry(order.to_owned()).or_default() += 1;
+    seen.payment_keys.insert(body["paymentKey"].as_str().unwrap().to_owned());
+    let seat = seen.held[&key];
+    seen.sold.insert(seat);
+    Json(json!({ "success": true }))
+}
+
+async fn register(State(double): State<Double>) -> Json<Value> {
+    double.seen.lock().unwrap().registered += 1;
+    Json(json!({ "token": "access", "user": { "id": Uuid::from_u128(99) } }))
+}

@@ -1,0 +1,86 @@
+//! What a person reads who made a mistake in a scenario: file, line, excerpt, remedy.
+//!
+//! Each test makes one mistake in a good file. The texts are snapshots because they are read, not
+//! parsed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use insta::assert_snapshot;
+use urr_loadgen::Scenario;
+
+const GOOD: &str = include_str!("good.yaml");
+
+/// What is said about the good file with `right` replaced by `wrong`.
+fn complaint(right: &str, wrong: &str) -> String {
+    assert!(GOOD.contains(right), "`{right}` is not in good.yaml");
+    let text = GOOD.replacen(right, wrong, 1);
+    match Scenario::parse("opening.yaml", &text) {
+        Ok(_) => panic!("accepted `{wrong}`"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_good_file_is_good() {
+    let scenario = Scenario::parse("opening.yaml", GOOD).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(scenario.seats(), 100);
+    assert_eq!(scenario.thresholds.len(), 2);
+}
+
+macro_rules! mistakes {
+    ($($name:ident: $right:expr => $wrong:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            assert_snapshot!(stringify!($name), complaint($right, $wrong));
+        }
+    )*};
+}
+
+mistakes! {
+    an_unknown_key_is_refused_with_a_suggestion: "visitors: 100" => "visitor: 100";
+    an_unknown_key_at_the_top_is_refused: "registrations: 2" => "registration: 2";
+    an_unknown_curve_is_refused: "rush:" => "rsh:";
+    an_unknown_persona_is_refused: "buys:" => "buyer:";
+    an_unknown_trick_is_refused: "[no-token, forged-token]" => "[no-tokens]";
+    an_unknown_process_is_refused: "processes: [booking]" => "processes: [bookings]";
+    a_missing_key_is_named: "    cap: 40\n" => "";
+    a_key_given_twice_is_refused: "seed: 7" => "seed: 7\nseed: 8";
+    a_number_without_its_unit_is_refused: "opens_in: 5s" => "opens_in: 5";
+    a_wrong_unit_is_refused: "rate: 50/s" => "rate: 50 s";
+    a_foreign_currency_is_refused: "price: 99000 KRW" => "price: 99 USD";
+    shares_must_add_up: "share: 70%, think" => "share: 60%, think";
+    a_sale_that_closes_before_it_opens_is_refused: "duration: 20s" => "duration: -20s";
+    a_pre_queue_before_the_run_is_refused: "pre_queue: 3s" => "pre_queue: 30s";
+    a_cap_of_zero_is_refused: "cap: 40" => "cap: 0";
+    a_rate_above_capacity_is_refused: "rate: 50/s" => "rate: 500/s";
+    a_hall_without_seats_is_refused:
+        "sections:\n      - { names: [A], rows: 10, seats_per_row: 10, price: 99000 KRW }" => "sections: []";
+    a_section_named_twice_is_refused: "names: [A]" => "names: [A, A]";
+    a_curve_that_ends_before_it_starts_is_refused: "from: 0s, to: 5s" => "from: 5s, to: 0s";
+    an_arrival_outside_the_run_is_refused: "from: 0s, to: 5s" => "from: 0s, to: 50s";
+    a_threshold_on_an_unknown_step_is_refused: "poll p95 < 50ms" => "pol p95 < 50ms";
+    a_threshold_that_can_never_hold_is_refused: "dropped <= 0" => "dropped < 0";
+    a_threshold_without_a_time_is_refused: "poll p95 < 50ms" => "poll p95 < 50";
+    a_kill_of_something_that_is_no_process_is_refused: "kill: booking" => "kill: queue";
+    more_registrations_than_visitors_are_refused: "registrations: 2" => "registrations: 101";
+    a_run_that_ends_before_the_opening_is_refused: "run_at_most: 40s" => "run_at_most: 4s";
+    an_unknown_version_is_refused: "version: 1" => "version: 2";
+    a_file_that_is_not_yaml_is_refused: "seed: 7" => "seed: [7";
+    an_empty_crowd_is_refused: "visitors: 100" => "visitors: 0";
+}
+
+#[test]
+fn all_impossible_numbers_are_reported_at_once() {
+    let text = GOOD
+        .replace("cap: 40", "cap: 0")
+        .replace("visitors: 100", "visitors: 0")
+        .replace("duration: 20s", "duration: 0s");
+    let error = Scenario::parse("opening.yaml", &text).unwrap_err().to_string();
+    assert_eq!(error.matches("= help:").count(), 3, "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Scenario::load(std::path::Path::new("/nonexistent/opening.yaml")).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read scenario /nonexistent/opening.yaml");
+    assert!(std::error::Error::source(&error).is_some());
+}

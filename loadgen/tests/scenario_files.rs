@@ -1,0 +1,48 @@
+//! Every scenario in the repository is one that can be rehearsed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::path::{Path, PathBuf};
+use urr_core::time::Millis;
+use urr_loadgen::Scenario;
+use uuid::Uuid;
+
+fn scenarios(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            scenarios(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "yaml") {
+            found.push(path);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+}
+
+#[test]
+fn every_scenario_file_parses_and_describes_a_possible_sale() {
+    let mut files = Vec::new();
+    scenarios(&root(), &mut files);
+    assert!(files.len() >= 8, "{files:?}");
+    for file in files {
+        let scenario = Scenario::load(&file).unwrap_or_else(|error| panic!("{error}"));
+        let stem = file.file_stem().unwrap().to_str().unwrap();
+        assert_eq!(scenario.name, stem, "a scenario is named like its file");
+        let sale = scenario.sale(Uuid::nil(), Millis(1_000_000));
+        assert_eq!(sale.validate(), Ok(()), "{stem}");
+        assert_eq!(scenario.hall().validate(), Ok(()), "{stem}");
+        assert_eq!(u64::from(sale.seats), scenario.hall().capacity(), "{stem}");
+    }
+}
+
+#[test]
+fn the_two_named_openings_have_the_figures_that_the_mission_names() {
+    let club = Scenario::load(&root().join("club-night.yaml")).unwrap();
+    assert_eq!((club.seats(), club.crowd.visitors), (1000, 5000));
+    let arena = Scenario::load(&root().join("arena.yaml")).unwrap();
+    assert_eq!((arena.seats(), arena.crowd.visitors), (15_000, 50_000));
+    assert!(!arena.sources.is_empty());
+    assert!(club.limits.run_at_most_ms < 90_000 && arena.limits.run_at_most_ms < 300_000);
+}

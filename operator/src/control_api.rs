@@ -1,0 +1,124 @@
+//! Speaks to the control API. Every call is idempotent; the control plane fences what it writes.
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use std::time::Duration;
+use urr_core::plan::{Hand, Plan};
+use urr_core::sale::{Problem, Sale, SaleId};
+
+/// One call; two of them fit between two looks at a sale that is near.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the control API did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No answer, or not one of the control API: try again later.
+    #[error("the control API did not answer")]
+    Unreachable(#[source] reqwest::Error),
+    /// It refused; the same request will be refused again.
+    #[error("the control API refused: {message}")]
+    Refused {
+        /// What it said.
+        message: String,
+        /// The fields it named.
+        problems: Vec<Problem>,
+    },
+    /// It failed or is busy: try again later.
+    #[error("the control API answered {status}: {message}")]
+    Failed {
+        /// What it answered.
+        status: StatusCode,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// What the control API tells of a sale, as far as the operator reads it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SaleState {
+    /// What operators set by hand.
+    pub hand: Hand,
+    /// Ready replicas as it last heard.
+    pub ready_replicas: Option<u32>,
+    /// What it is carrying out; absent when it could not look.
+    pub plan: Option<Plan>,
+    /// What is not in place yet.
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ErrorBody {
+    message: String,
+    problems: Vec<Problem>,
+}
+
+/// A client. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ControlApi {
+    http: Client,
+    base: String,
+    token: String,
+}
+
+impl ControlApi {
+    /// A client of the control API at `base` (without `/control/v1`).
+    #[must_use]
+    pub fn new(http: Client, base: &str, token: &str) -> Self {
+        Self { http, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() }
+    }
+
+    fn request(&self, method: Method, sale: SaleId, rest: &str) -> RequestBuilder {
+        let url = format!("{}/control/v1/sales/{sale}{rest}", self.base);
+        self.http.request(method, url).bearer_auth(&self.token).timeout(TIMEOUT)
+    }
+
+    /// Makes the sale known as it should be.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn put(&self, sale: &Sale) -> Result<SaleState, ControlError> {
+        state(self.request(Method::PUT, sale.id, "").json(sale)).await
+    }
+
+    /// Tells how many replicas are ready, which bounds the rate.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn report_capacity(&self, sale: SaleId, ready: u32) -> Result<SaleState, ControlError> {
+        state(self.request(Method::PUT, sale, "/capacity").json(&json!({"readyReplicas": ready}))).await
+    }
+
+    /// Closes the room and forgets the sale. `true` once that is done.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn delete(&self, sale: SaleId, reason: &str) -> Result<bool, ControlError> {
+        let query = [("actor", "operator"), ("reason", reason)];
+        let answer = answered(self.request(Method::DELETE, sale, "").query(&query)).await?;
+        Ok(answer.status() == StatusCode::NO_CONTENT)
+    }
+}
+
+async fn state(request: RequestBuilder) -> Result<SaleState, ControlError> {
+    answered(request).await?.json().await.map_err(ControlError::Unreachable)
+}
+
+async fn answered(request: RequestBuilder) -> Result<reqwest::Response, ControlError> {
+    let answer = request.send().await.map_err(ControlError::Unreachable)?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let ErrorBody { message, problems } = answer.json().await.unwrap_or_default();
+    // 401 and 403 are the operator's own configuration, 429 is a matter of time; what is wrong
+    // with the sale itself is 400, 409 or 422.
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
+            Err(ControlError::Refused { message, problems })
+        }
+        _ => Err(ControlError::Failed { status, message }),
+    }
+}

@@ -1,0 +1,141 @@
+//! What booking tells others, written in the transaction that makes it true (R-MSG-02).
+
+use crate::reservation::PaymentStatus;
+use crate::store::hold::Created;
+use crate::store::settle::Reservation;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use urr_core::time::Millis;
+use urr_kit::events::{
+    Envelope, RESERVATION_CANCELLED, RESERVATION_CONFIRMED, RESERVATION_CREATED, RESERVATION_EVENTS,
+    RESERVATION_REJECTED, ReservationCancelled, ReservationConfirmed, ReservationCreated,
+    ReservationRejected, outbox,
+};
+use uuid::Uuid;
+
+fn envelope(
+    kind: &str,
+    reservation: Uuid,
+    user: Option<Uuid>,
+    now: Millis,
+    payload: &impl Serialize,
+) -> Result<Envelope, sqlx::Error> {
+    let envelope = Envelope::new(kind, "reservation", reservation, now, payload)
+        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    Ok(match user {
+        Some(user) => envelope.by(user),
+        None => envelope,
+    })
+}
+
+/// The event of a hold. Its total is 0: the statement that writes it knows the prices.
+///
+/// # Errors
+/// None in practice: the payload is plain data.
+pub(crate) fn hold_created(
+    reservation: Uuid,
+    user: Uuid,
+    event: Uuid,
+    seats: &[Uuid],
+    now: Millis,
+) -> Result<Created, sqlx::Error> {
+    let payload = ReservationCreated {
+        reservation_id: reservation,
+        user_id: user,
+        event_id: event,
+        total_amount: 0,
+        seat_ids: seats.to_vec(),
+    };
+    let envelope = envelope(RESERVATION_CREATED, reservation, Some(user), now, &payload)?;
+    Ok(Created {
+        id: envelope.event_id,
+        topic: RESERVATION_EVENTS,
+        envelope: serde_json::to_value(&envelope).map_err(|error| sqlx::Error::Encode(error.into()))?,
+    })
+}
+
+/// Standing tickets are reserved.
+pub(crate) async fn created(
+    conn: &mut PgConnection,
+    reservation: &Reservation,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let payload = ReservationCreated {
+        reservation_id: reservation.id,
+        user_id: reservation.user_id,
+        event_id: reservation.event_id,
+        total_amount: reservation.total_amount,
+        seat_ids: Vec::new(),
+    };
+    tell(conn, RESERVATION_CREATED, reservation, now, &payload).await
+}
+
+/// It is paid and the seats are sold.
+pub(crate) async fn confirmed(
+    conn: &mut PgConnection,
+    reservation: &Reservation,
+    seats: &[Uuid],
+    method: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let payload = ReservationConfirmed {
+        reservation_id: reservation.id,
+        user_id: reservation.user_id,
+        event_id: reservation.event_id,
+        total_amount: reservation.total_amount,
+        seat_ids: seats.to_vec(),
+        payment_method: Some(method.to_owned()),
+    };
+    tell(conn, RESERVATION_CONFIRMED, reservation, now, &payload).await
+}
+
+/// It is over, for this reason; payment pays back what was paid.
+pub(crate) async fn cancelled(
+    conn: &mut PgConnection,
+    before: &Reservation,
+    reason: &str,
+    seats: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let payload = ReservationCancelled {
+        reservation_id: before.id,
+        user_id: before.user_id,
+        event_id: before.event_id,
+        total_amount: before.total_amount,
+        seat_ids: seats.to_vec(),
+        reason: reason.to_owned(),
+        was_paid: before.payment_status == PaymentStatus::Completed,
+    };
+    tell(conn, RESERVATION_CANCELLED, before, now, &payload).await
+}
+
+/// A payment came for something that cannot be confirmed: payment refunds it (`paid-means-ticket`).
+pub(crate) async fn rejected(
+    conn: &mut PgConnection,
+    cause: &Envelope,
+    payload: &ReservationRejected,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    let envelope = envelope(
+        RESERVATION_REJECTED,
+        payload.reservation_id,
+        cause.user_id,
+        now,
+        payload,
+    )?
+    .caused_by(cause);
+    outbox::enqueue(conn, RESERVATION_EVENTS, &envelope).await
+}
+
+async fn tell(
+    conn: &mut PgConnection,
+    kind: &str,
+    reservation: &Reservation,
+    now: DateTime<Utc>,
+    payload: &impl Serialize,
+) -> Result<(), sqlx::Error> {
+    let now = Millis(now.timestamp_millis());
+    let envelope = envelope(kind, reservation.id, Some(reservation.user_id), now, payload)?;
+    outbox::enqueue(conn, RESERVATION_EVENTS, &envelope).await
+}

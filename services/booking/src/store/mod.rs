@@ -1,0 +1,17 @@
+//! The only place that speaks SQL.
+//!
+//! Lock order, kept by every transaction so that none waits in a circle: reservations (by id),
+//! seats (by id), ticket types (by id), quotas (by user and event). A hold starts at the seats and
+//! adds a reservation of its own.
+
+pub mod give_back;
+pub mod hold;
+pub mod reads;
+pub mod sales;
+pub mod seating;
+pub mod settle;
+pub mod standing;
+pub mod tickets;
+
+/// The schema. Migrations own it; starting a service runs them.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -1,0 +1,301 @@
+//! Layouts and the seats made from them; what the seat map is drawn from.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::types::Json;
+use sqlx::{FromRow, PgPool};
+use urr_core::seating::Hall;
+use uuid::Uuid;
+
+/// A layout as the contract lists it.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct Layout {
+    /// Its id.
+    pub id: Uuid,
+    /// Unique name.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Seats in it.
+    pub total_seats: i32,
+    /// Sections, in the contract's `layout_config` form.
+    pub layout_config: Json<Hall>,
+}
+
+/// Why seats or a layout could not be made or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SeatingError {
+    /// A layout of that name exists.
+    #[error("A seat layout of this name already exists")]
+    NameTaken,
+    /// No layout of that id.
+    #[error("Seat layout not found")]
+    NoLayout,
+    /// The event has seats.
+    #[error("Seats are already generated for this event")]
+    AlreadyGenerated,
+    /// Somebody holds or owns tickets of the event.
+    #[error("Cannot delete seats: the event has active reservations")]
+    ActiveReservations,
+    /// The database failed.
+    #[error("the database failed")]
+    Store(#[from] sqlx::Error),
+}
+
+/// All layouts, smallest first.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn layouts(pool: &PgPool) -> Result<Vec<Layout>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT id, name, description, total_seats, layout_config FROM seat_layouts
+         ORDER BY total_seats, name",
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Stores a layout that `Hall::validate` passed.
+///
+/// # Errors
+/// `NameTaken`, or what the database fails with.
+pub async fn create_layout(
+    pool: &PgPool,
+    name: &str,
+    description: Option<&str>,
+    hall: &Hall,
+    now: DateTime<Utc>,
+) -> Result<Layout, SeatingError> {
+    sqlx::query_as(
+        "INSERT INTO seat_layouts (id, name, description, total_seats, layout_config, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING
+         RETURNING id, name, description, total_seats, layout_config",
+    )
+    .bind(Uuid::new_v4())
+    .bind(name)
+    .bind(description)
+    .bind(i32::try_from(hall.capacity()).unwrap_or(i32::MAX))
+    .bind(Json(hall))
+    .bind(now)
+    .fetch_optional(pool)
+    .await?
+    .ok_or(SeatingError::NameTaken)
+}
+
+/// Makes all seats of an event from a layout, set-based, all or none. Answers their number.
+///
+/// # Errors
+/// `NoLayout`, `AlreadyGenerated`, or what the database fails with.
+pub async fn generate(
+    pool: &PgPool,
+    event: Uuid,
+    layout: Uuid,
+    now: DateTime<Utc>,
+) -> Result<i64, SeatingError> {
+    let mut tx = pool.begin().await?;
+    let Json(hall): Json<Hall> = sqlx::query_scalar("SELECT layout_config FROM seat_layouts WHERE id = $1")
+        .bind(layout)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(SeatingError::NoLayout)?;
+    let columns = Columns::of(&hall);
+    let made = sqlx::query(
+        "INSERT INTO seatings (event_id, layout_id, generation, seats, layout_config, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (event_id) DO NOTHING",
+    )
+    .bind(event)
+    .bind(layout)
+    .bind(Uuid::new_v4())
+    .bind(i32::try_from(columns.ids.len()).unwrap_or(i32::MAX))
+    .bind(Json(&hall))
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    if made.rows_affected() == 0 {
+        return Err(SeatingError::AlreadyGenerated);
+    }
+    let seats = sqlx::query(
+        "INSERT INTO seats (id, event_id, ordinal, section, row_number, seat_number, seat_label, grade,
+                            price, updated_at)
+         SELECT id, $1, ordinal, section, row_number, seat_number, label, grade, price, $2
+         FROM unnest($3::uuid[], $4::text[], $5::int[], $6::int[], $7::text[], $8::text[], $9::bigint[])
+              WITH ORDINALITY AS u (id, section, row_number, seat_number, label, grade, price, ordinal)",
+    )
+    .bind(event)
+    .bind(now)
+    .bind(&columns.ids)
+    .bind(&columns.sections)
+    .bind(&columns.rows)
+    .bind(&columns.numbers)
+    .bind(&columns.labels)
+    .bind(&columns.grades)
+    .bind(&columns.prices)
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    Ok(i64::try_from(seats).unwrap_or(i64::MAX))
+}
+
+/// The seats of a hall as the arrays `unnest` takes.
+#[derive(Default)]
+struct Columns<'a> {
+    ids: Vec<Uuid>,
+    sections: Vec<&'a str>,
+    rows: Vec<i32>,
+    numbers: Vec<i32>,
+    labels: Vec<String>,
+    grades: Vec<Option<&'a str>>,
+    prices: Vec<i64>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(hall: &'a Hall) -> Self {
+        let mut columns = Self::default();
+        for seat in hall.seats() {
+            columns.ids.push(Uuid::new_v4());
+            columns.sections.push(seat.section);
+            // `Hall::validate` keeps halls far below these ends.
+            columns
+                .rows
+                .push(i32::try_from(seat.row_number).unwrap_or(i32::MAX));
+            columns
+                .numbers
+                .push(i32::try_from(seat.seat_number).unwrap_or(i32::MAX));
+            columns.labels.push(seat.label);
+            columns.grades.push(seat.grade);
+            columns
+                .prices
+                .push(i64::try_from(seat.price_krw).unwrap_or(i64::MAX));
+        }
+        columns
+    }
+}
+
+/// Seats of an event; 0 when there are none.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn count(pool: &PgPool, event: Uuid) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM seats WHERE event_id = $1")
+        .bind(event)
+        .fetch_one(pool)
+        .await
+}
+
+/// Removes an event's seats while nobody holds or owns one. Answers how many there were.
+///
+/// # Errors
+/// `ActiveReservations`, or what the database fails with.
+pub async fn delete(pool: &PgPool, event: Uuid) -> Result<i64, SeatingError> {
+    let mut tx = pool.begin().await?;
+    // Locking every seat keeps holds out until the answer is final.
+    let seats: Vec<String> =
+        sqlx::query_scalar("SELECT status FROM seats WHERE event_id = $1 ORDER BY id FOR UPDATE")
+            .bind(event)
+            .fetch_all(&mut *tx)
+            .await?;
+    let pending: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM reservations
+                        WHERE event_id = $1 AND status IN ('pending', 'confirmed'))",
+    )
+    .bind(event)
+    .fetch_one(&mut *tx)
+    .await?;
+    if pending || seats.iter().any(|status| status != "available") {
+        return Err(SeatingError::ActiveReservations);
+    }
+    sqlx::query("DELETE FROM seatings WHERE event_id = $1")
+        .bind(event)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(i64::try_from(seats.len()).unwrap_or(i64::MAX))
+}
+
+/// What does not change about a seat, in the hall's order.
+#[derive(Debug, Clone, FromRow)]
+pub struct SeatRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Its section.
+    pub section: String,
+    /// Its row.
+    pub row_number: i32,
+    /// Its number in the row.
+    pub seat_number: i32,
+    /// As on the ticket.
+    pub seat_label: String,
+    /// Price grade.
+    pub grade: Option<String>,
+    /// KRW.
+    pub price: i64,
+}
+
+/// The hall of an event: everything that stays as it is while seats come and go.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Changes when the seats are made anew.
+    pub generation: Uuid,
+    /// The layout they were made from.
+    pub layout: serde_json::Value,
+    /// The event's title.
+    pub title: String,
+    /// All seats, in the hall's order.
+    pub seats: Vec<SeatRow>,
+}
+
+/// Reads the hall; `None` when the event has no seats.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn plan(pool: &PgPool, event: Uuid) -> Result<Option<Plan>, sqlx::Error> {
+    let head: Option<(Uuid, Json<serde_json::Value>, Option<String>)> = sqlx::query_as(
+        "SELECT g.generation, g.layout_config, coalesce(e.title, s.name)
+         FROM seatings g LEFT JOIN event_copies e USING (event_id) LEFT JOIN sales s USING (event_id)
+         WHERE g.event_id = $1",
+    )
+    .bind(event)
+    .fetch_optional(pool)
+    .await?;
+    let Some((generation, Json(layout), title)) = head else {
+        return Ok(None);
+    };
+    let seats = sqlx::query_as(
+        "SELECT id, section, row_number, seat_number, seat_label, grade, price
+         FROM seats WHERE event_id = $1 ORDER BY ordinal",
+    )
+    .bind(event)
+    .fetch_all(pool)
+    .await?;
+    Ok(Some(Plan {
+        generation,
+        layout,
+        title: title.unwrap_or_default(),
+        seats,
+    }))
+}
+
+/// One letter per seat in the hall's order: `a`vailable, `l`ocked, `r`eserved. A hold past its end
+/// is free for everybody and shown so.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn statuses(
+    pool: &PgPool,
+    event: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<(Uuid, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT g.generation, coalesce((
+             SELECT string_agg(CASE WHEN s.status = 'reserved' THEN 'r'
+                                    WHEN s.status = 'locked' AND s.lock_expires_at > $2 THEN 'l'
+                                    ELSE 'a' END, '' ORDER BY s.ordinal)
+             FROM seats s WHERE s.event_id = $1), '')
+         FROM seatings g WHERE g.event_id = $1",
+    )
+    .bind(event)
+    .bind(now)
+    .fetch_optional(pool)
+    .await
+}

@@ -1,0 +1,281 @@
+//! The end of a hold in money: confirmed by a payment, or undone by a refund.
+//!
+//! One function confirms, whoever asks: the payment service directly or its event (R-PAY-07). The
+//! reservation row is the lock; the seats' fencing tokens decide (law `fenced`). What is written
+//! here is written together with the event that tells of it.
+
+use super::give_back;
+use crate::events;
+use crate::reservation::{Confirm, PaymentStatus, Refusal, Status, is_show_day};
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection};
+use urr_kit::sabotage::{self, Guard};
+use uuid::Uuid;
+
+/// Whether fencing tokens and owners are compared. A parameter so that a test can show what breaks
+/// without; everything else takes [`Fencing::of_this_process`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fencing {
+    /// A confirmation whose hold was lost is refused.
+    Compared,
+    /// It is not: seats get sold twice.
+    Off,
+}
+
+impl Fencing {
+    /// Compared, unless this is a sabotage build told to leave it out.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        if sabotage::is_off(Guard::Fencing) {
+            Self::Off
+        } else {
+            Self::Compared
+        }
+    }
+}
+
+/// A reservation as settling sees it.
+#[derive(Debug, Clone, FromRow)]
+pub struct Reservation {
+    /// Its id.
+    pub id: Uuid,
+    /// Its owner.
+    pub user_id: Uuid,
+    /// What it is for.
+    pub event_id: Uuid,
+    /// KRW.
+    pub total_amount: i64,
+    /// Where it is in its life.
+    pub status: Status,
+    /// What is known about the money.
+    pub payment_status: PaymentStatus,
+    /// The day of the show, if catalog told us.
+    pub event_date: Option<DateTime<Utc>>,
+}
+
+/// Why settling did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// No such reservation (or not the caller's: he learns no more).
+    #[error("Reservation not found")]
+    NotFound,
+    /// Its state, or the fencing tokens, forbid it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database failed.
+    #[error("the database failed")]
+    Store(#[from] sqlx::Error),
+}
+
+/// What settling did.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The reservation as it was before.
+    pub before: Reservation,
+    /// Seats it touched: their filter keys can go.
+    pub seats: Vec<Uuid>,
+    /// False when there was nothing left to do.
+    pub changed: bool,
+}
+
+/// Locks the reservation for the rest of the transaction.
+///
+/// # Errors
+/// `NotFound`, or what the database fails with.
+pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Reservation, SettleError> {
+    sqlx::query_as(
+        "SELECT r.id, r.user_id, r.event_id, r.total_amount, r.status, r.payment_status, e.event_date
+         FROM reservations r LEFT JOIN event_copies e ON e.event_id = r.event_id
+         WHERE r.id = $1 FOR UPDATE OF r",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await?
+    .ok_or(SettleError::NotFound)
+}
+
+/// Every seat of the reservation goes from held to sold, or none. $3 leaves the comparison out.
+const SELL_SQL: &str = "
+WITH items AS MATERIALIZED (
+    SELECT seat_id, fencing_token FROM reservation_items
+    WHERE reservation_id = $1 AND seat_id IS NOT NULL
+), locked AS MATERIALIZED (
+    SELECT id, status, locked_by, fencing_token FROM seats
+    WHERE id IN (SELECT seat_id FROM items)
+    ORDER BY id
+    FOR UPDATE
+), verdict AS (
+    SELECT coalesce(bool_and($3 OR (l.status = 'locked' AND l.locked_by = $2
+                                    AND l.fencing_token = i.fencing_token)), true) AS ours
+    FROM items i LEFT JOIN locked l ON l.id = i.seat_id
+), sold AS (
+    UPDATE seats s
+    SET status = 'reserved', locked_by = $2, lock_expires_at = NULL, version = s.version + 1, updated_at = $4
+    FROM locked, verdict
+    WHERE s.id = locked.id AND ours
+    RETURNING s.id
+)
+SELECT ours, ARRAY(SELECT id FROM sold) FROM verdict
+";
+
+/// Confirms a paid reservation, once. A repeat changes nothing and succeeds.
+///
+/// # Errors
+/// `NotFound`; `Refused` when the reservation is cancelled or expired, the payer is another, or
+/// somebody took a seat after the hold had ended: the caller refunds.
+pub async fn confirm(
+    conn: &mut PgConnection,
+    id: Uuid,
+    payer: Option<Uuid>,
+    method: &str,
+    fencing: Fencing,
+    now: DateTime<Utc>,
+) -> Result<Settled, SettleError> {
+    let before = lock(conn, id).await?;
+    if payer.is_some_and(|payer| payer != before.user_id) {
+        return Err(Refusal::NotOwner.into());
+    }
+    match before.status.confirm()? {
+        Confirm::Already => {
+            return Ok(Settled {
+                before,
+                seats: Vec::new(),
+                changed: false,
+            });
+        }
+        Confirm::Proceed => {}
+    }
+    let (ours, seats): (bool, Vec<Uuid>) = sqlx::query_as(SELL_SQL)
+        .bind(id)
+        .bind(before.user_id)
+        .bind(fencing == Fencing::Off)
+        .bind(now)
+        .fetch_one(&mut *conn)
+        .await?;
+    if !ours {
+        return Err(Refusal::HoldLost.into());
+    }
+    sqlx::query(
+        "UPDATE reservations
+         SET status = 'confirmed', payment_status = 'completed', payment_method = $2, updated_at = $3
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(method)
+    .bind(now)
+    .execute(&mut *conn)
+    .await?;
+    events::confirmed(conn, &before, &seats, method, now).await?;
+    Ok(Settled {
+        before,
+        seats,
+        changed: true,
+    })
+}
+
+/// Who gives a reservation back, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancel {
+    /// Its owner, who is this user.
+    ByOwner(Uuid),
+    /// The show does not take place.
+    EventCancelled,
+    /// Payment asks on behalf of this user before it gives the money back: seats first. What is
+    /// over already does not stand in the money's way.
+    BeforeRefund(Uuid),
+    /// The money went back; nothing remains to be refunded.
+    Refunded,
+}
+
+impl Cancel {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::ByOwner(_) => "USER_REQUEST",
+            Self::EventCancelled => "EVENT_CANCELLED",
+            Self::BeforeRefund(_) | Self::Refunded => "REFUNDED",
+        }
+    }
+}
+
+/// Gives a reservation back from `pending` or `confirmed`; seats and stock return once. A refund of
+/// one that is already over only notes that the money is back.
+///
+/// # Errors
+/// `NotFound` (also for somebody else's); `Refused` when it is over already or the day of the show
+/// has come.
+pub async fn cancel(
+    conn: &mut PgConnection,
+    id: Uuid,
+    how: Cancel,
+    now: DateTime<Utc>,
+) -> Result<Settled, SettleError> {
+    let before = lock(conn, id).await?;
+    if let Cancel::ByOwner(user) | Cancel::BeforeRefund(user) = how
+        && before.user_id != user
+    {
+        return Err(SettleError::NotFound);
+    }
+    if let Err(refusal) = before.status.cancel() {
+        return match how {
+            Cancel::ByOwner(_) | Cancel::EventCancelled => Err(refusal.into()),
+            Cancel::BeforeRefund(_) => Ok(Settled {
+                before,
+                seats: Vec::new(),
+                changed: false,
+            }),
+            Cancel::Refunded => note_refund(conn, before, now).await,
+        };
+    }
+    let by_a_person = matches!(how, Cancel::ByOwner(_) | Cancel::BeforeRefund(_));
+    if by_a_person && before.event_date.is_some_and(|show| is_show_day(show, now)) {
+        return Err(Refusal::DayOfShow.into());
+    }
+    let payment_status = match how {
+        Cancel::Refunded => PaymentStatus::Refunded,
+        Cancel::ByOwner(_) | Cancel::BeforeRefund(_) | Cancel::EventCancelled => {
+            before.payment_status.cancelled()
+        }
+    };
+    let seats = give_back::give_back(conn, &[id], now).await?;
+    write_end(conn, id, Status::Cancelled, payment_status, now).await?;
+    events::cancelled(conn, &before, how.reason(), &seats, now).await?;
+    Ok(Settled {
+        before,
+        seats,
+        changed: true,
+    })
+}
+
+/// The reservation is over; only what is known about the money changes.
+async fn note_refund(
+    conn: &mut PgConnection,
+    before: Reservation,
+    now: DateTime<Utc>,
+) -> Result<Settled, SettleError> {
+    let changed = before.payment_status != PaymentStatus::Refunded;
+    if changed {
+        write_end(conn, before.id, before.status, PaymentStatus::Refunded, now).await?;
+    }
+    Ok(Settled {
+        before,
+        seats: Vec::new(),
+        changed,
+    })
+}
+
+async fn write_end(
+    conn: &mut PgConnection,
+    id: Uuid,
+    status: Status,
+    payment_status: PaymentStatus,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE reservations SET status = $2, payment_status = $3, updated_at = $4 WHERE id = $1")
+        .bind(id)
+        .bind(status)
+        .bind(payment_status)
+        .bind(now)
+        .execute(conn)
+        .await
+        .map(drop)
+}

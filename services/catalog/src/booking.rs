@@ -1,0 +1,153 @@
+//! What catalog asks of booking: seats, layouts, ticket types, cancellations.
+
+use axum::http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use urr_kit::{events::EventChanged, internal::{InternalClient, InternalError}};
+use uuid::Uuid;
+
+pub(crate) struct Booking {
+    client: InternalClient,
+    base: String,
+}
+
+/// A ticket type as an admin writes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewTicketType {
+    #[serde(default)]
+    pub(crate) name: String,
+    pub(crate) price: Option<i64>,
+    pub(crate) total_quantity: Option<i64>,
+    pub(crate) description: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Layouts {
+    layouts: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TicketTypes {
+    ticket_types: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TicketType {
+    ticket_type: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Created {
+    seats_created: u64,
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    deleted: u64,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    count: u64,
+}
+
+/// The figures of the dashboard that are booking's.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReservationStats {
+    pub(crate) total_reservations: i64,
+    pub(crate) total_revenue: i64,
+    pub(crate) today_reservations: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled {
+    cancelled_count: u64,
+}
+
+impl Booking {
+    pub(crate) fn new(client: InternalClient, base: &str) -> Self {
+        Self { client, base: base.trim_end_matches('/').to_owned() }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/internal/{path}", self.base)
+    }
+
+    /// Makes the event's seats from a layout and hands over booking's copy of the event.
+    pub(crate) async fn generate_seats(&self, layout: Uuid, event: &EventChanged) -> Result<u64, InternalError> {
+        let url = self.url(&format!("seats/generate/{}/{layout}", event.event_id));
+        let created: Created = self.client.post_json(&url, event).await?;
+        Ok(created.seats_created)
+    }
+
+    pub(crate) async fn count_seats(&self, event: Uuid) -> Result<u64, InternalError> {
+        let counted: Counted = self.client.get_json(&self.url(&format!("seats/count/{event}"))).await?;
+        Ok(counted.count)
+    }
+
+    pub(crate) async fn delete_seats(&self, event: Uuid) -> Result<u64, InternalError> {
+        let deleted: Deleted = self.client.send(Method::DELETE, &self.url(&format!("seats/{event}")), None::<&()>).await?;
+        Ok(deleted.deleted)
+    }
+
+    pub(crate) async fn layouts(&self) -> Result<Vec<Value>, InternalError> {
+        let found: Layouts = self.client.get_json(&self.url("seat-layouts")).await?;
+        Ok(found.layouts)
+    }
+
+    pub(crate) async fn ticket_types(&self, event: Uuid) -> Result<Vec<Value>, InternalError> {
+        let found: TicketTypes = self.client.get_json(&self.url(&format!("ticket-types?eventId={event}"))).await?;
+        Ok(found.ticket_types)
+    }
+
+    pub(crate) async fn create_ticket_type(&self, event: Uuid, new: &NewTicketType) -> Result<Value, InternalError> {
+        let body = json!({
+            "eventId": event,
+            "name": new.name,
+            "price": new.price,
+            "totalQuantity": new.total_quantity,
+            "description": new.description,
+        });
+        let made: TicketType = self.client.post_json(&self.url("ticket-types"), &body).await?;
+        Ok(made.ticket_type)
+    }
+
+    pub(crate) async fn change_ticket_type(&self, id: Uuid, new: &NewTicketType) -> Result<Value, InternalError> {
+        let made: TicketType = self.client.put_json(&self.url(&format!("ticket-types/{id}")), new).await?;
+        Ok(made.ticket_type)
+    }
+
+    /// Cancels every reservation of an event; paid ones are refunded by the events that follow.
+    pub(crate) async fn cancel_reservations(&self, event: Uuid) -> Result<u64, InternalError> {
+        let url = self.url(&format!("admin/reservations/cancel-by-event/{event}"));
+        let cancelled: Cancelled = self.client.post_json(&url, &json!({})).await?;
+        Ok(cancelled.cancelled_count)
+    }
+
+    /// How many reservations of seats stand, pending or confirmed.
+    pub(crate) async fn active_seat_reservations(&self, event: Uuid) -> Result<u64, InternalError> {
+        let url = self.url(&format!("admin/active-seat-reservation-count?eventId={event}"));
+        let counted: Counted = self.client.get_json(&url).await?;
+        Ok(counted.count)
+    }
+
+    pub(crate) async fn reservation_stats(&self) -> Result<ReservationStats, InternalError> {
+        self.client.get_json(&self.url("admin/reservation-stats")).await
+    }
+
+    /// The newest reservations, as booking spells them: `{reservations: [...]}`.
+    pub(crate) async fn recent_reservations(&self) -> Result<Value, InternalError> {
+        self.client.get_json(&self.url("admin/recent-reservations")).await
+    }
+
+    /// A page of all reservations, as booking spells it: `{reservations, pagination}`.
+    pub(crate) async fn reservations(&self, query: &str) -> Result<Value, InternalError> {
+        self.client.get_json(&self.url(&format!("admin/reservations?{query}"))).await
+    }
+}

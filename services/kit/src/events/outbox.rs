@@ -1,0 +1,283 @@
+//! The outbox: an event becomes true in the transaction of its cause and is published afterwards,
+//! as often as it takes (R-MSG-02, law `paid-means-ticket`).
+
+use super::Envelope;
+use super::bus::{BusError, EventBus, Message};
+use crate::clock::SharedClock;
+use crate::error::{chain, is_unreachable};
+use crate::service::Task;
+use crate::wire::at as timestamp;
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use urr_core::time::Millis;
+use uuid::Uuid;
+
+/// The oldest so many at a time (R-MSG-02): one round trip to the bus, locks held for milliseconds.
+const BATCH: i64 = 100;
+/// Nothing waits longer than this, whoever enqueued it (R-MSG-02).
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// From enqueuing to commit takes a few milliseconds; looking earlier would find nothing.
+const COMMIT_PAUSE: Duration = Duration::from_millis(5);
+/// Refusals of one event before it goes to the dead letters (R-MSG-02).
+const REFUSALS_MAX: i32 = 3;
+/// What the bus may have lost is at most this old: consumers keep up within seconds.
+const REPUBLISH_WINDOW_MS: i64 = 15 * 60 * 1000;
+/// Published events stay for people to look at and to publish again.
+const KEEP_PUBLISHED_MS: i64 = 24 * 3600 * 1000;
+/// A redelivery older than this is not possible: streams are shorter.
+const KEEP_PROCESSED_MS: i64 = 7 * 24 * 3600 * 1000;
+const PURGE_INTERVAL: Duration = Duration::from_hours(1);
+/// A purge deletes at most so many rows of each table: its locks stay short.
+const PURGE_BATCH: i64 = 10_000;
+
+/// Counts up with every event enqueued in this process, so that relays need not wait for their
+/// poll. A static, because the writer holds only a connection. Not `NOTIFY`: it makes all commits
+/// of the database stand in one line.
+static ENQUEUED: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// Writes `event` for `topic` into the outbox of the service whose connection this is; it is
+/// published if and when the transaction commits.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn enqueue(conn: &mut PgConnection, topic: &str, event: &Envelope) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO outbox_events
+             (id, topic, aggregate_type, aggregate_id, event_type, payload, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(event.event_id)
+    .bind(topic)
+    .bind(&event.aggregate_type)
+    .bind(&event.aggregate_id)
+    .bind(&event.kind)
+    .bind(sqlx::types::Json(event))
+    .bind(timestamp(event.time))
+    .execute(conn)
+    .await?;
+    ENQUEUED.send_modify(|count| *count = count.wrapping_add(1));
+    Ok(())
+}
+
+/// The task that publishes the outbox of `pool`. Any number of replicas may run.
+pub fn relay(pool: PgPool, bus: Arc<dyn EventBus>, clock: SharedClock, shutdown: CancellationToken) -> Task {
+    let relay = Relay { pool, bus, clock };
+    Task::new("outbox-relay", async move {
+        relay.run(&shutdown).await;
+        Ok(())
+    })
+}
+
+struct Relay {
+    pool: PgPool,
+    bus: Arc<dyn EventBus>,
+    clock: SharedClock,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    topic: String,
+    aggregate_id: String,
+    payload: sqlx::types::Json<Box<serde_json::value::RawValue>>,
+    retry_count: i32,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("the outbox cannot be read or written")]
+    Database(#[from] sqlx::Error),
+    #[error("the outbox cannot be published")]
+    Bus(#[from] BusError),
+}
+
+impl Relay {
+    async fn run(&self, shutdown: &CancellationToken) {
+        let mut enqueued = ENQUEUED.subscribe();
+        let mut purge = tokio::time::interval(PURGE_INTERVAL);
+        let mut failing = false;
+        loop {
+            let round = self.round().await;
+            match &round {
+                Ok(_) => failing = false,
+                // Once per outage, not once a second.
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::warn!(error = chain(error), "events wait in the outbox");
+                }
+                Err(_) => {}
+            }
+            if shutdown.is_cancelled() {
+                return;
+            }
+            if matches!(round, Ok(published) if published == BATCH) {
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
+                // While the bus is away new events are no reason to try earlier.
+                Ok(()) = enqueued.changed(), if !failing => tokio::time::sleep(COMMIT_PAUSE).await,
+                _ = purge.tick() => self.purge().await,
+                // One more round: what was enqueued before the end goes out.
+                () = shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    async fn round(&self) -> Result<i64, RelayError> {
+        self.republish_if_forgotten().await?;
+        self.publish_batch().await
+    }
+
+    /// Publishes the oldest events nobody else is publishing; returns how many it took.
+    async fn publish_batch(&self) -> Result<i64, RelayError> {
+        let mut tx = self.pool.begin().await?;
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, topic, aggregate_id, payload, retry_count FROM outbox_events
+             WHERE NOT published ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED",
+        )
+        .bind(BATCH)
+        .fetch_all(&mut *tx)
+        .await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let messages: Vec<Message> = rows
+            .iter()
+            .map(|row| Message {
+                topic: row.topic.clone(),
+                event: row.payload.get().to_owned(),
+                key: row.aggregate_id.clone(),
+            })
+            .collect();
+        // Bus away: the rows stay as they are, and the transaction ends with `tx`.
+        let answers = self.bus.publish(&messages).await?;
+        let now = timestamp(self.clock.now());
+        let mut done = Vec::with_capacity(rows.len());
+        for ((row, message), answer) in rows.iter().zip(&messages).zip(answers) {
+            match answer {
+                Ok(()) => done.push(row.id),
+                Err(refusal) => self.refused(&mut tx, row, message, &refusal, now).await?,
+            }
+        }
+        sqlx::query("UPDATE outbox_events SET published = true, published_at = $2 WHERE id = ANY($1)")
+            .bind(&done)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        metrics::counter!("urr_events_published_total").increment(done.len() as u64);
+        Ok(i64::try_from(rows.len()).unwrap_or(BATCH))
+    }
+
+    async fn refused(
+        &self,
+        tx: &mut PgConnection,
+        row: &Row,
+        message: &Message,
+        refusal: &BusError,
+        now: DateTime<Utc>,
+    ) -> Result<(), RelayError> {
+        let reason = chain(refusal);
+        let dead = row.retry_count >= REFUSALS_MAX;
+        if dead {
+            self.bus.bury(message, &reason).await?;
+        }
+        sqlx::query(
+            "UPDATE outbox_events SET retry_count = retry_count + 1, last_error = $2, dead = $3,
+                 published = $3, published_at = CASE WHEN $3 THEN $4 END
+             WHERE id = $1",
+        )
+        .bind(row.id)
+        .bind(reason)
+        .bind(dead)
+        .bind(now)
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+
+    /// When the bus has forgotten (a Redis without a disk was restarted), what was published
+    /// lately is published again; consumers skip what they have processed.
+    async fn republish_if_forgotten(&self) -> Result<(), RelayError> {
+        let incarnation = self.bus.incarnation().await?;
+        let known: Option<String> = sqlx::query_scalar("SELECT incarnation FROM outbox_bus")
+            .fetch_optional(&self.pool)
+            .await?;
+        if known.as_deref() == Some(incarnation.as_str()) {
+            return Ok(());
+        }
+        let since = timestamp(self.clock.now().plus_ms(-REPUBLISH_WINDOW_MS));
+        let mut tx = self.pool.begin().await?;
+        let stored = sqlx::query(
+            "INSERT INTO outbox_bus (incarnation) VALUES ($1)
+             ON CONFLICT (one) DO UPDATE SET incarnation = $1
+             WHERE outbox_bus.incarnation <> $1",
+        )
+        .bind(&incarnation)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        // Another replica may have seen it first.
+        if stored == 1 && known.is_some() {
+            let again = sqlx::query(
+                "UPDATE outbox_events SET published = false
+                 WHERE published AND NOT dead AND published_at >= $1",
+            )
+            .bind(since)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            tracing::warn!(
+                again,
+                "the event bus lost its memory: publishing lately sent events again"
+            );
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn purge(&self) {
+        let now = self.clock.now();
+        let published = delete_old(
+            &self.pool,
+            "DELETE FROM outbox_events WHERE id IN (SELECT id FROM outbox_events
+             WHERE published AND published_at < $1 LIMIT $2)",
+            now.plus_ms(-KEEP_PUBLISHED_MS),
+        );
+        let processed = delete_old(
+            &self.pool,
+            "DELETE FROM processed_events WHERE (event_id, consumer_group) IN
+             (SELECT event_id, consumer_group FROM processed_events WHERE processed_at < $1 LIMIT $2)",
+            now.plus_ms(-KEEP_PROCESSED_MS),
+        );
+        if let Err(error) = published.await.and(processed.await)
+            && !is_unreachable(&error)
+        {
+            tracing::warn!(error = chain(&error), "old events could not be deleted");
+        }
+    }
+}
+
+async fn delete_old(pool: &PgPool, statement: &'static str, before: Millis) -> Result<(), sqlx::Error> {
+    sqlx::query(statement)
+        .bind(timestamp(before))
+        .bind(PURGE_BATCH)
+        .execute(pool)
+        .await
+        .map(drop)
+}
+
+/// How many events of this outbox wait to be published.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn waiting(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM outbox_events WHERE NOT published")
+        .fetch_one(pool)
+        .await
+}

@@ -1,0 +1,11 @@
+//! Connections to the engines, with the limits and timeouts of the house.
+//!
+//! Why one place: the bounds below are what keeps a slow engine from becoming a dead service, and
+//! each is a number somebody should be able to find.
+
+pub mod dynamo;
+pub mod postgres;
+pub mod redis;
+
+pub use dynamo::Dynamo;
+pub use redis::Redis;

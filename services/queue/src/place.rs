@@ -1,0 +1,86 @@
+//! The tier-1 place a caller brings along: the order of tier 2 comes from it, never from what a
+//! client says (law `fair-order`; quirk 1).
+
+use crate::store::Place;
+use axum::http::{HeaderMap, header::COOKIE};
+use urr_core::{
+    sale::SaleId,
+    time::Millis,
+    token::{Keyring, tier1},
+};
+
+/// Set by the waiting page; other clients send the header.
+const COOKIE_NAME: &str = "urr-vwr-token";
+const HEADER_NAME: &str = "x-vwr-token";
+
+/// Tokens looked at per request: a header and a browser's duplicates of one cookie.
+const TOKENS_MAX: usize = 4;
+
+/// The place that a genuine, living tier-1 token for `sale` proves, if one was sent. Whether its
+/// line is the present one is checked where the limits are known: in the script.
+pub(crate) fn of_request(
+    headers: &HeaderMap,
+    keys: &Keyring,
+    sale: SaleId,
+    now: Millis,
+) -> Option<Place> {
+    let header = headers.get(HEADER_NAME).and_then(|value| value.to_str().ok());
+    let cookies = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(name, _)| *name == COOKIE_NAME)
+        .map(|(_, value)| value.trim_matches('"'));
+    header
+        .into_iter()
+        .chain(cookies)
+        .take(TOKENS_MAX)
+        .find_map(|token| tier1::verify(keys, token, sale, now).ok())
+        .map(|claims| Place { position: claims.pos, epoch: claims.epoch })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const NOW: Millis = Millis(1_800_000_000_000);
+
+    fn keys() -> Keyring {
+        Keyring::new(&["0123456789abcdef0123456789abcdef"]).unwrap()
+    }
+
+    fn token(sale: SaleId, now: Millis) -> String {
+        tier1::issue(&keys(), &tier1::Claims::new(sale, "kim", 7, 2, now, 600))
+    }
+
+    fn place(headers: &[(&'static str, String)], sale: SaleId) -> Option<Place> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        of_request(&map, &keys(), sale, NOW)
+    }
+
+    #[test]
+    fn a_place_is_read_from_the_cookie_or_the_header() {
+        let sale = Uuid::new_v4();
+        let token = token(sale, NOW);
+        let seven = Some(Place { position: 7, epoch: 2 });
+        assert_eq!(place(&[("x-vwr-token", token.clone())], sale), seven);
+        let cookie = format!("a=b; urr-vwr-token={token}; c=d");
+        assert_eq!(place(&[("cookie", cookie.clone())], sale), seven);
+        // A stale header does not hide a good cookie.
+        assert_eq!(place(&[("x-vwr-token", "junk".to_owned()), ("cookie", cookie)], sale), seven);
+    }
+
+    #[test]
+    fn a_token_of_another_sale_or_time_is_no_place() {
+        let sale = Uuid::new_v4();
+        assert_eq!(place(&[("x-vwr-token", token(Uuid::new_v4(), NOW))], sale), None);
+        assert_eq!(place(&[("x-vwr-token", token(sale, NOW.plus_s(-601)))], sale), None);
+        assert_eq!(place(&[], sale), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Keeps a process running: listeners, background tasks, signals.
+//!
+//! Any of them ending ends the process, with the reason (`urr_kit::service::supervise`): a service
+//! whose relay died but whose port still answers is worse than one that is down. A signal drains
+//! first (R-GW-10).
+
+use crate::rooms::All;
+use axum::Router;
+use std::net::SocketAddr;
+use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tokio_util::sync::CancellationToken;
+use urr_kit::{
+    StartError,
+    ctx::Ctx,
+    error::BoxError,
+    service::{self, Service, Task},
+};
+
+/// One service: public, internal and ops paths on one address.
+pub(crate) async fn one(ctx: &Ctx, listen: SocketAddr, service: Service) -> anyhow::Result<()> {
+    let app = service.app(ctx);
+    let mut tasks = service.tasks;
+    tasks.push(listener(service.name, listen, app, &ctx.shutdown).await?);
+    run(tasks, ctx.shutdown.clone()).await
+}
+
+/// The gateway on its public address, every mounted service's internal paths on the other.
+pub(crate) async fn all(
+    ctx: &Ctx,
+    public: SocketAddr,
+    internal: SocketAddr,
+    all: All,
+) -> anyhow::Result<()> {
+    let mut inside = service::ops("urr", ctx);
+    let mut tasks = all.gateway.tasks;
+    for service in all.mounted {
+        inside = inside.merge(service.internal);
+        tasks.extend(service.tasks);
+    }
+    let inside = inside.fallback(service::not_found);
+    tasks.push(listener("internal", internal, inside, &ctx.shutdown).await?);
+    let outside = service::ops("gateway", ctx).fallback_service(all.gateway.router);
+    tasks.push(listener("gateway", public, outside, &ctx.shutdown).await?);
+    run(tasks, ctx.shutdown.clone()).await
+}
+
+/// A task that serves `router`; the address is taken before anything else runs.
+async fn listener(
+    name: &'static str,
+    address: SocketAddr,
+    router: Router,
+    shutdown: &CancellationToken,
+) -> Result<Task, StartError> {
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })?;
+    tracing::info!(service = name, %address, "listening");
+    let shutdown = shutdown.clone();
+    Ok(Task::new(name, async move {
+        service::serve(listener, router, shutdown).await.map_err(BoxError::from)
+    }))
+}
+
+/// Runs until a signal or until a task ends unasked.
+async fn run(mut tasks: Vec<Task>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    tasks.push(signals(shutdown.clone())?);
+    Ok(service::supervise(tasks, shutdown).await?)
+}
+
+/// Turns SIGTERM and Ctrl-C into a shutdown.
+fn signals(shutdown: CancellationToken) -> std::io::Result<Task> {
+    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    Ok(Task::new("signals", async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+            _ = interrupt.recv() => tracing::info!("interrupted: draining"),
+            () = shutdown.cancelled() => {}
+        }
+        shutdown.cancel();
+        Ok(())
+    }))
+}

@@ -1,0 +1,144 @@
+//! Tier 1 on the DynamoDB emulator: several replicas are several `App`s on the same tables.
+
+mod joins;
+mod operators;
+mod polls;
+
+use crate::{Config, assemble, http};
+use axum::{Router, body::Body};
+use ::http::{Request, StatusCode};
+use serde_json::Value;
+use std::sync::Arc;
+use tower::ServiceExt as _;
+use urr_core::{
+    room::{Mode, Room, ServingClock},
+    sale::SaleId,
+    time::Millis,
+};
+use urr_kit::{clock::ManualClock, testing::TestBed};
+use uuid::Uuid;
+
+/// When every test's sale opens.
+const OPENS_AT: Millis = Millis(1_800_000_000_000);
+
+/// A world with one sale whose pre-queue is on and whose opening is a minute ahead.
+struct Door {
+    bed: TestBed,
+    sale: SaleId,
+}
+
+/// One replica.
+#[derive(Clone)]
+struct Replica {
+    app: Arc<http::App>,
+    router: Router,
+}
+
+/// A person with a place.
+#[derive(Debug, Clone)]
+struct Placed {
+    request_id: String,
+    position: u64,
+}
+
+impl Door {
+    async fn new() -> (Self, Replica) {
+        let door = Self {
+            bed: TestBed::at(OPENS_AT.plus_s(-60)).await,
+            sale: Uuid::new_v4(),
+        };
+        let replica = door.replica().await;
+        replica.app.store.create_room(&door.room()).await.unwrap();
+        (door, replica)
+    }
+
+    async fn replica(&self) -> Replica {
+        self.replica_with(&Config::default(), true).await
+    }
+
+    async fn replica_with(&self, config: &Config, group_commit: bool) -> Replica {
+        let app = assemble(&self.bed.ctx(), config, group_commit).await.unwrap();
+        Replica { router: http::router(Arc::clone(&app)), app }
+    }
+
+    fn clock(&self) -> Arc<ManualClock> {
+        self.bed.clock()
+    }
+
+    /// 10 a second, no burst.
+    fn room(&self) -> Room {
+        Room {
+            sale: self.sale,
+            epoch: 1,
+            revision: 1,
+            mode: Mode::Active,
+            pre_queue_at: OPENS_AT.plus_s(-600),
+            opens_at: OPENS_AT,
+            closes_at: OPENS_AT.plus_s(3600),
+            issued: 0,
+            clock: ServingClock { base: 0, since: OPENS_AT, rate_per_s: 10, burst: 0 },
+            poll_budget_per_s: 5000,
+            token_ttl_s: 600,
+        }
+    }
+}
+
+impl Replica {
+    async fn call(&self, request: Request<Body>) -> (StatusCode, Value) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    async fn get(&self, path: String) -> (StatusCode, Value) {
+        self.call(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: String, body: impl Into<Body>) -> (StatusCode, Value) {
+        self.call(Request::post(path).body(body.into()).unwrap()).await
+    }
+
+    /// As an administrator, as the gateway would say so.
+    async fn admin(&self, method: &str, path: String, body: &'static str) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("x-user-id", Uuid::new_v4().to_string())
+            .header("x-user-email", "admin@urr.com")
+            .header("x-user-role", "admin")
+            .body(Body::from(body))
+            .unwrap();
+        self.call(request).await
+    }
+
+    async fn try_join(&self, sale: SaleId, visitor: &str) -> (StatusCode, Value) {
+        let body = format!(r#"{{"userId":"{visitor}"}}"#);
+        self.post(format!("/vwr-api/vwr/assign/{sale}"), body).await
+    }
+
+    async fn join(&self, sale: SaleId, visitor: &str) -> Placed {
+        let (status, body) = self.try_join(sale, visitor).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        Placed {
+            request_id: body["requestId"].as_str().unwrap().to_owned(),
+            position: body["position"].as_u64().unwrap(),
+        }
+    }
+
+    async fn check(&self, sale: SaleId, place: &Placed, visitor: &str) -> (StatusCode, Value) {
+        let id = &place.request_id;
+        self.get(format!("/vwr-api/vwr/check/{sale}/{id}?userId={visitor}")).await
+    }
+
+    /// Has the sale's room in memory afterwards.
+    async fn watch(&self, sale: SaleId) {
+        self.get(format!("/vwr-api/vwr/status/{sale}")).await;
+    }
+
+    /// What the store has, told to this replica as its refresh task would.
+    async fn refreshed(&self, sale: SaleId) -> Room {
+        self.app.cache.refresh().await;
+        self.app.store.room(sale).await.unwrap().unwrap()
+    }
+}

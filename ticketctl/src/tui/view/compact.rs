@@ -1,0 +1,93 @@
+//! Small terminals: one column without frames, and below that the numbers that matter most.
+
+use super::{events, funnel, latency, room, seats};
+use crate::{
+    text::{countdown, fit, grouped},
+    tui::{
+        state::{App, Freshness},
+        steer,
+    },
+};
+use ratatui::{Frame, layout::Rect, text::Line, widgets::Paragraph};
+
+/// One column: the waiting room, the funnel, seats, the slowest steps, events.
+pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let width = area.width;
+    let mut lines = Vec::new();
+    match &app.shown().snapshot {
+        Some(snapshot) => lines.extend([
+            room::waiting(app, snapshot),
+            room::inside(app, snapshot, width),
+            room::rate(app, snapshot),
+        ]),
+        None => lines.extend(room::lines(app, width, 3)),
+    }
+    lines.push(Line::default());
+    match &app.shown().load {
+        Some(load) => lines.extend(funnel::steps(app, &load.funnel, width)),
+        None => lines.extend(funnel::lines(app, width, 1)),
+    }
+    match seats::seats(app) {
+        Some(view) => lines.push(seats::total(app, view, width)),
+        None => lines.extend(seats::lines(app, width, 1)),
+    }
+    lines.push(Line::default());
+    let room = usize::from(area.height).saturating_sub(lines.len());
+    // Two thirds of what is left to latency, the rest to events: both keep at least a line.
+    let of_latency = u16::try_from(room * 2 / 3).unwrap_or(0);
+    lines.extend(latency::lines(app, width, of_latency));
+    let room = usize::from(area.height).saturating_sub(lines.len());
+    lines.extend(events::lines(
+        app,
+        width,
+        u16::try_from(room).unwrap_or(0),
+    ));
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Too small for panes: text only, most vital first, as many lines as there are.
+pub(super) fn tiny(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let picture = app.shown();
+    let theme = app.theme;
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    let width = usize::from(area.width);
+    let mut push = |text: String, style| {
+        lines.push(Line::styled(fit(&text, width, theme.ellipsis()), style));
+    };
+    if let Some(verdict) = &picture.verdict {
+        push(verdict.headline.clone(), theme.strong());
+    }
+    let clock = picture
+        .opens_at
+        .map(|opens| countdown(app.shown_now(), opens))
+        .unwrap_or_default();
+    match &picture.snapshot {
+        Some(snapshot) => {
+            let (glyph, word, style) = theme.phase(snapshot.phase);
+            push(format!("{glyph} {word} {clock}"), style);
+            push(
+                format!("waiting {}", grouped(steer::waiting(snapshot))),
+                theme.strong(),
+            );
+            if let Some(seats) = &snapshot.seats {
+                push(
+                    format!("sold {} of {}", grouped(seats.sold), grouped(seats.capacity)),
+                    theme.strong(),
+                );
+            }
+            if let Freshness::Stale(age) | Freshness::Lost(age) = app.freshness() {
+                push(format!("STALE, age {age}"), theme.bad());
+            }
+            if !snapshot.warnings.is_empty() {
+                push(format!("! {} warnings", snapshot.warnings.len()), theme.warn());
+            }
+        }
+        None => push(
+            format!("{} {clock}", picture.stage.words()),
+            theme.strong(),
+        ),
+    }
+    push(format!("{}: {}", picture.environment, picture.title), theme.dim());
+    push("q quit, larger for more".to_owned(), theme.dim());
+    frame.render_widget(Paragraph::new(lines), area);
+}
