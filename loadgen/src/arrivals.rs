@@ -73,9 +73,7 @@ impl Curve {
     pub fn instant_us(&self, u: f64) -> i64 {
         let (from_ms, to_ms, x) = match *self {
             Self::AtOnce { at_ms } => return at_ms * 1000,
-            Self::Steady { from_ms, to_ms } | Self::Poisson { from_ms, to_ms } => {
-                (from_ms, to_ms, u)
-            }
+            Self::Steady { from_ms, to_ms } | Self::Poisson { from_ms, to_ms } => (from_ms, to_ms, u),
             Self::Ramp { from_ms, to_ms } => (from_ms, to_ms, u.sqrt()),
             Self::Rush { from_ms, to_ms } => (
                 from_ms,
@@ -111,7 +109,9 @@ fn stairs_inverse(u: f64, steps: u32) -> f64 {
     let total = steps_f * (steps_f + 1.0) / 2.0;
     let area = u * total;
     // The step `j` (from 0) in which `area` lies: j(j+1)/2 <= area < (j+1)(j+2)/2.
-    let j = (((1.0 + 8.0 * area).sqrt() - 1.0) / 2.0).floor().clamp(0.0, steps_f - 1.0);
+    let j = (((1.0 + 8.0 * area).sqrt() - 1.0) / 2.0)
+        .floor()
+        .clamp(0.0, steps_f - 1.0);
     let before = j * (j + 1.0) / 2.0;
     (j + (area - before) / (j + 1.0)) / steps_f
 }
@@ -129,7 +129,11 @@ pub fn apportion(whole: u32, shares: &[Share]) -> Vec<u32> {
     let mut by_remainder: Vec<usize> = (0..shares.len()).collect();
     by_remainder.sort_by_key(|&index| std::cmp::Reverse(exact[index] % unit));
     let left = u64::from(whole).saturating_sub(parts.iter().sum());
-    for &index in by_remainder.iter().cycle().take(usize::try_from(left).unwrap_or(0)) {
+    for &index in by_remainder
+        .iter()
+        .cycle()
+        .take(usize::try_from(left).unwrap_or(0))
+    {
         parts[index] += 1;
     }
     parts
@@ -174,7 +178,11 @@ mod tests {
             Curve::Rush { from_ms, to_ms },
             Curve::Peak { from_ms, to_ms },
             Curve::Poisson { from_ms, to_ms },
-            Curve::Stairs { from_ms, to_ms, steps: 4 },
+            Curve::Stairs {
+                from_ms,
+                to_ms,
+                steps: 4,
+            },
         ]
     }
 
@@ -198,7 +206,11 @@ mod tests {
         assert!(rush.is_sorted_by(|a, b| a > b) && rush[0] > 380, "{rush:?}");
         let peak = tenths(Curve::Peak { from_ms, to_ms }, 1000);
         assert!(peak[4] > 200 && peak[5] > 200 && peak[0] < 25, "{peak:?}");
-        let stairs = Curve::Stairs { from_ms, to_ms, steps: 4 };
+        let stairs = Curve::Stairs {
+            from_ms,
+            to_ms,
+            steps: 4,
+        };
         let by_step: Vec<i64> = [0.1, 0.3, 0.6, 1.0].map(|u| stairs.instant_us(u)).to_vec();
         assert_eq!(by_step, [500_000, 3_000_000, 5_500_000, 8_000_000]);
     }
@@ -207,7 +219,10 @@ mod tests {
     fn a_poisson_curve_is_as_uneven_as_independent_people_are() {
         let (from_ms, to_ms) = WINDOW;
         let counts = tenths(Curve::Poisson { from_ms, to_ms }, 10_000);
-        let chi2: f64 = counts.iter().map(|&c| (f64::from(c) - 1000.0).powi(2) / 1000.0).sum();
+        let chi2: f64 = counts
+            .iter()
+            .map(|&c| (f64::from(c) - 1000.0).powi(2) / 1000.0)
+            .sum();
         assert!((1.0..30.0).contains(&chi2), "{chi2} {counts:?}");
     }
 

@@ -17,7 +17,7 @@ use goose::{GooseAttack, GooseError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -90,6 +90,10 @@ pub struct GooseThreshold {
     pub passed: bool,
 }
 
+/// Goose resets its metrics once when all its users run (and says so on stdout when told not to),
+/// so measurements wait in the channel until that is surely over.
+const RESET_WITHIN: Duration = Duration::from_secs(1);
+
 /// Everything the goose attack needs.
 pub(crate) struct Shell {
     pub(crate) world: Arc<World>,
@@ -107,17 +111,37 @@ pub(crate) struct Running {
     finished: Arc<Finished>,
 }
 
-/// Says when pumps have nothing left to wait for.
+/// Says when pumps may begin and when they have nothing left to wait for.
 struct Finished {
+    /// Users that do not run yet.
+    to_launch: AtomicUsize,
+    /// From when on goose keeps what it is told.
+    keeps_from: OnceLock<Instant>,
     no_more: CancellationToken,
     drained: CancellationToken,
     browsers_left: AtomicUsize,
+}
+
+impl Finished {
+    /// One more user runs.
+    fn launched(&self) {
+        if self.to_launch.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.keeps_from.get_or_init(|| Instant::now() + RESET_WITHIN);
+        }
+    }
+
+    /// Whether goose keeps what it is told.
+    fn goose_keeps(&self) -> bool {
+        self.keeps_from.get().is_some_and(|from| Instant::now() >= *from)
+    }
 }
 
 impl Shell {
     /// Starts the attack.
     pub(crate) fn start(self) -> Running {
         let finished = Arc::new(Finished {
+            to_launch: AtomicUsize::new(PUMPS + self.browsers.len()),
+            keeps_from: OnceLock::new(),
             no_more: CancellationToken::new(),
             drained: CancellationToken::new(),
             browsers_left: AtomicUsize::new(self.browsers.len()),
@@ -140,9 +164,13 @@ impl Running {
         let mut task = self.task;
         self.finished.no_more.cancel();
         let drained = self.finished.drained.cancelled();
-        if tokio::time::timeout(Duration::from_secs(5), drained).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(5), drained)
+            .await
+            .is_err()
+        {
             tracing::warn!("goose did not take all measurements within 5 s");
         }
+
         goose::trigger_killswitch("every visitor's journey has ended");
         match tokio::time::timeout(STOPS_WITHIN, &mut task).await {
             Ok(Ok(summary)) => summary,
@@ -162,7 +190,29 @@ fn failed(error: String) -> GooseSummary {
     }
 }
 
+/// Goose installs a logger that writes to the terminal unless the process has one; a screen full
+/// of figures is no place for that. Its messages go where ours go.
+struct ToTracing;
+
+impl log::Log for ToTracing {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Warn
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            tracing::debug!(target: "goose", "{}", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 async fn attack(shell: Shell, finished: Arc<Finished>) -> GooseSummary {
+    // Refused when the process has a logger already, which is just as well.
+    if log::set_logger(&ToTracing).is_ok() {
+        log::set_max_level(log::LevelFilter::Warn);
+    }
     let reports = [shell.run_dir.join("goose.html"), shell.run_dir.join("goose.json")];
     let configuration = configuration(&shell, &reports);
     let result = match build(shell, configuration, finished) {
@@ -206,9 +256,7 @@ fn configuration(shell: &Shell, reports: &[PathBuf]) -> GooseConfiguration {
     configuration.no_error_summary = true;
     configuration.no_transaction_metrics = true;
     configuration.no_scenario_metrics = true;
-    configuration.no_reset_metrics = true;
     configuration.no_telnet = true;
-    configuration.no_websocket = true;
     configuration.report_file = reports.iter().map(|path| display(path)).collect();
     configuration.threshold = shell.rules.iter().filter_map(Rule::for_goose).collect();
     configuration.no_threshold_abort = !configuration.threshold.is_empty();
@@ -226,6 +274,19 @@ fn build(
 ) -> Result<GooseAttack, GooseError> {
     let drain = Arc::new(Mutex::new(shell.drain));
     let mut attack = GooseAttack::initialize_with_config(configuration)?;
+    let launched = Arc::clone(&finished);
+    let launch = move || {
+        let finished = Arc::clone(&launched);
+        Transaction::new(Arc::new(move |_| {
+            let finished = Arc::clone(&finished);
+            Box::pin(async move {
+                finished.launched();
+                Ok(())
+            })
+        }))
+        .set_name("launch")
+        .set_on_start()
+    };
     let pump_finished = Arc::clone(&finished);
     let pump = Transaction::new(Arc::new(move |user| {
         let (drain, finished) = (Arc::clone(&drain), Arc::clone(&pump_finished));
@@ -234,6 +295,7 @@ fn build(
     .set_name("pump");
     attack = attack.register_scenario(
         GooseScenario::new("crowd")
+            .register_transaction(launch())
             .register_transaction(pump)
             .set_weight(PUMPS)?,
     );
@@ -242,13 +304,18 @@ fn build(
         let waiting = Arc::new(StdMutex::new(shell.browsers));
         let (world, base) = (shell.world, shell.base);
         let browse = Transaction::new(Arc::new(move |user| {
-            let (waiting, world, base, finished) =
-                (Arc::clone(&waiting), Arc::clone(&world), base.clone(), Arc::clone(&finished));
+            let (waiting, world, base, finished) = (
+                Arc::clone(&waiting),
+                Arc::clone(&world),
+                base.clone(),
+                Arc::clone(&finished),
+            );
             Box::pin(async move { browse(user, &waiting, world, base, &finished).await })
         }))
         .set_name("browser");
         attack = attack.register_scenario(
             GooseScenario::new("browsers")
+                .register_transaction(launch())
                 .register_transaction(browse)
                 .set_weight(browsers)?,
         );
@@ -260,6 +327,10 @@ fn build(
 /// Takes measurements from the channel for a while and records them.
 async fn pump(user: &mut GooseUser, drain: &Mutex<Drain>, finished: &Finished) -> TransactionResult {
     let until = tokio::time::Instant::now() + PUMP_FOR;
+    if !finished.goose_keeps() {
+        tokio::time::sleep_until(until).await;
+        return Ok(());
+    }
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let taken = {

@@ -215,8 +215,16 @@ mod tests {
             });
         }
         let kept = observer.take().laws.serving;
-        assert!(kept.len() < SERVING_MAX && kept.len() > SERVING_MAX / 3, "{}", kept.len());
+        assert!(
+            kept.len() < SERVING_MAX && kept.len() > SERVING_MAX / 3,
+            "{}",
+            kept.len()
+        );
         let half = kept.iter().filter(|seen| seen.sent_at.0 < polls / 2).count();
-        assert!((kept.len() * 2 / 5..=kept.len() * 3 / 5).contains(&half), "{half} of {}", kept.len());
+        assert!(
+            (kept.len() * 2 / 5..=kept.len() * 3 / 5).contains(&half),
+            "{half} of {}",
+            kept.len()
+        );
     }
 }

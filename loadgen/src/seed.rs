@@ -65,7 +65,7 @@ impl Dice {
     /// Around `mean_ms`: uniform between half of it and one and a half.
     pub fn around_ms(&mut self, mean_ms: u32) -> u64 {
         let mean = u64::from(mean_ms);
-        mean / 2 + (u128::from(self.next()) * u128::from(mean) >> 64) as u64
+        mean / 2 + ((u128::from(self.next()) * u128::from(mean)) >> 64) as u64
     }
 
     /// 128 bits, for ids.

@@ -30,7 +30,11 @@ fn judge_one(rule: &Rule, figures: &Figures<'_>) -> Judged {
     let ours = matches!(&observed, Some((value, _)) if rule.operator.holds(*value, rule.limit));
     let text = observed.map_or_else(|| "nobody took this step".to_owned(), |(_, text)| text);
     let goose = rule.for_goose().and_then(|spelled| {
-        figures.goose.thresholds.iter().find(|judged| judged.rule == spelled)
+        figures
+            .goose
+            .thresholds
+            .iter()
+            .find(|judged| judged.rule == spelled)
     });
     let (passed, judge) = match goose {
         Some(goose) => (ours && goose.passed, format!("goose: {}", goose.observed)),
@@ -48,7 +52,11 @@ fn judge_one(rule: &Rule, figures: &Figures<'_>) -> Judged {
 /// about a step nobody took is not kept.
 fn observe(rule: &Rule, figures: &Figures<'_>) -> Option<(f64, String)> {
     let share = |part: u64, whole: u64| {
-        let share = if whole == 0 { 0.0 } else { float(part) / float(whole) };
+        let share = if whole == 0 {
+            0.0
+        } else {
+            float(part) / float(whole)
+        };
         (share, format!("{:.2}% ({part} of {whole})", share * 100.0))
     };
     let funnel = figures.funnel;

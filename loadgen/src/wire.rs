@@ -52,8 +52,28 @@ pub(crate) struct Queued {
     pub(crate) next_poll: Option<f64>,
     #[serde(default)]
     pub(crate) next_poll_ms: Option<u64>,
+    /// `open`, `notYet`, `paused`, `closed` or `soldOut`, where the queue tells it.
     #[serde(default)]
-    pub(crate) sold_out: bool,
+    pub(crate) sale_state: Option<String>,
+}
+
+/// Why a payment was not taken, beside the status.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct NotPaid {
+    /// `processing` while another press of the same button is at work.
+    #[serde(default)]
+    pub(crate) status: Option<String>,
+    /// The provider's reason, where it was the provider who refused.
+    #[serde(default)]
+    pub(crate) code: Option<serde_json::Value>,
+}
+
+/// Seconds after which a refusal says to come again; the contract has no header for it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ComeAgain {
+    #[serde(default)]
+    pub(crate) retry_after: Option<u32>,
 }
 
 /// Answer to `GET /api/v1/seats/events/{sale}?section=`.
@@ -123,7 +143,9 @@ pub(crate) fn next_poll_ms(seconds: Option<f64>, ms: Option<u64>, default_s: f64
     /// The client clamps to a minute (api-contract.md section 6).
     const MOST_MS: u64 = 60_000;
     let told = ms.unwrap_or_else(|| {
-        let seconds = seconds.filter(|s| s.is_finite() && *s >= 0.0).unwrap_or(default_s);
+        let seconds = seconds
+            .filter(|s| s.is_finite() && *s >= 0.0)
+            .unwrap_or(default_s);
         u64::try_from(std::time::Duration::from_secs_f64(seconds.min(60.0)).as_millis()).unwrap_or(MOST_MS)
     });
     told.clamp(LEAST_MS, MOST_MS)

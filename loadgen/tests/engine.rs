@@ -8,7 +8,7 @@ mod double;
 use double::{Double, Manners};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use urr_core::time::Millis;
@@ -44,15 +44,23 @@ struct Ran {
 }
 
 async fn rehearse(scenario: &Scenario, manners: Manners) -> Ran {
-    rehearse_until(scenario, manners, CancellationToken::new()).await
+    rehearse_for(scenario, manners, None).await
 }
 
-async fn rehearse_until(scenario: &Scenario, manners: Manners, stop: CancellationToken) -> Ran {
+async fn rehearse_for(scenario: &Scenario, manners: Manners, interrupt_after: Option<Duration>) -> Ran {
     let _one = ONE_RUN.lock().await;
     let (double, base_url) = Double::start(manners).await;
     let target = target(scenario, base_url);
     let dir = tempdir::Dir::new();
     let live = Arc::new(Live::new());
+    let stop = CancellationToken::new();
+    if let Some(after) = interrupt_after {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            stop.cancel();
+        });
+    }
     let result = run(scenario, &target, live, stop, dir.path()).await.unwrap();
     Ran { result, double, dir }
 }
@@ -101,22 +109,50 @@ async fn visitors_walk_the_whole_journey_obey_pacing_and_are_all_accounted_for()
 
     assert_eq!((seen.hasty, seen.polls > 30), (0, true), "polls obey nextPollMs");
     assert_eq!(funnel.arrived, 93);
-    assert_eq!(funnel.outcomes.iter().sum::<u64>(), 93, "every journey ends in one way");
+    assert_eq!(
+        funnel.outcomes.iter().sum::<u64>(),
+        93,
+        "every journey ends in one way"
+    );
     assert_eq!((seen.sold.len(), funnel.sold), (30, 30));
     assert_eq!(funnel.outcome(Outcome::Bought), 30);
     assert_eq!(funnel.outcome(Outcome::Failed), 0);
-    assert_eq!([funnel.waiting, funnel.inside, funnel.under_way, funnel.in_flight], [0; 4]);
+    assert_eq!(
+        [funnel.waiting, funnel.inside, funnel.under_way, funnel.in_flight],
+        [0; 4]
+    );
     assert_eq!(u64::from(seen.left), funnel.admitted, "who was let in leaves");
-    assert_eq!(seen.payment_keys.len(), seen.orders.len(), "every payment has a key of its own");
+    assert_eq!(
+        seen.payment_keys.len(),
+        seen.orders.len(),
+        "every payment has a key of its own"
+    );
 
     // Browsers carry cookies, the crowd a bearer token; both lanes are measured.
-    assert!(seen.cookies >= 1 && seen.bearers > 30, "{} {}", seen.cookies, seen.bearers);
-    assert!(result.steps.iter().any(|s| s.lane == Lane::Browser && s.step == Step::Join));
+    assert!(
+        seen.cookies >= 1 && seen.bearers > 30,
+        "{} {}",
+        seen.cookies,
+        seen.bearers
+    );
+    assert!(
+        result
+            .steps
+            .iter()
+            .any(|s| s.lane == Lane::Browser && s.step == Step::Join)
+    );
     assert_eq!((funnel.registered, seen.registered), (2, 4));
 
     // The back door was tried and was shut.
     assert!(!result.observations.laws.attempts.is_empty());
-    assert!(result.observations.laws.attempts.iter().all(|attempt| !attempt.got_in));
+    assert!(
+        result
+            .observations
+            .laws
+            .attempts
+            .iter()
+            .all(|attempt| !attempt.got_in)
+    );
     assert_eq!(funnel.outcome(Outcome::BrokeIn), 0);
 
     // Goose heard all of it, judged and wrote its report.
@@ -124,7 +160,10 @@ async fn visitors_walk_the_whole_journey_obey_pacing_and_are_all_accounted_for()
     let journeys: u64 = result.steps.iter().map(|step| step.total()).sum();
     assert_eq!(result.goose.requests, journeys);
     let rule = &result.thresholds[0];
-    assert!(rule.rule == "poll p95 < 50ms" && rule.judge.starts_with("goose: "), "{rule:?}");
+    assert!(
+        rule.rule == "poll p95 < 50ms" && rule.judge.starts_with("goose: "),
+        "{rule:?}"
+    );
     assert!(dir.path().join("goose.html").exists() && dir.path().join("goose.json").exists());
 
     assert_eq!(result.observations.laws.joins.len() as u64, funnel.joined);
@@ -136,11 +175,24 @@ async fn visitors_walk_the_whole_journey_obey_pacing_and_are_all_accounted_for()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_seed_joins_with_the_same_people_and_another_with_others() {
     let joins = |changes: &'static [(&str, &str)]| async move {
-        let ran = rehearse(&scenario(changes), Manners { rate_per_s: 2000, ..Manners::default() }).await;
+        let ran = rehearse(
+            &scenario(changes),
+            Manners {
+                rate_per_s: 2000,
+                ..Manners::default()
+            },
+        )
+        .await;
         let seen = ran.double.seen.lock().unwrap();
-        seen.places.iter().map(|(user, (_, times))| (user.clone(), *times)).collect::<BTreeMap<_, _>>()
+        seen.places
+            .iter()
+            .map(|(user, (_, times))| (user.clone(), *times))
+            .collect::<BTreeMap<_, _>>()
     };
-    const TWICE: &[(&str, &str)] = &[("buys: { share: 70%, think: 20ms }", "double-clicks: { share: 70%, think: 20ms, joins: 3, confirms: 2 }")];
+    const TWICE: &[(&str, &str)] = &[(
+        "buys: { share: 70%, think: 20ms }",
+        "double-clicks: { share: 70%, think: 20ms, joins: 3, confirms: 2 }",
+    )];
     const OTHER: &[(&str, &str)] = &[TWICE[0], ("seed: 7", "seed: 8")];
     let first = joins(TWICE).await;
     assert!(first.values().any(|times| *times == 3) && first.values().any(|times| *times == 1));
@@ -151,11 +203,21 @@ async fn the_same_seed_joins_with_the_same_people_and_another_with_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_costs_time_but_no_journey_and_no_place() {
     let outage = Some((Duration::from_millis(100), Duration::from_millis(900)));
-    let ran = rehearse(&scenario(&[]), Manners { outage, ..Manners::default() }).await;
+    let ran = rehearse(
+        &scenario(&[]),
+        Manners {
+            outage,
+            ..Manners::default()
+        },
+    )
+    .await;
     let funnel = &ran.result.funnel;
     assert!(funnel.retries > 0 && funnel.errors > 0);
     assert_eq!(funnel.outcome(Outcome::Failed), 0, "{funnel:?}");
-    assert_eq!((funnel.sold, ran.double.seen.lock().unwrap().sold.len()), (30, 30));
+    assert_eq!(
+        (funnel.sold, ran.double.seen.lock().unwrap().sold.len()),
+        (30, 30)
+    );
     let mut places: BTreeMap<&str, u64> = BTreeMap::new();
     for join in &ran.result.observations.laws.joins {
         let place = places.entry(&join.visitor).or_insert(join.position);
@@ -165,15 +227,31 @@ async fn an_outage_costs_time_but_no_journey_and_no_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_saturated_generator_counts_what_is_late_or_dropped_and_disowns_the_run() {
-    let few = [("limits:\n", "limits:\n  connections: 1\n  slot_wait: 300ms\n"), ("duration: 6s", "duration: 2s")];
-    let slow = Manners { latency: Duration::from_millis(60), ..Manners::default() };
+    let few = [
+        ("limits:\n", "limits:\n  connections: 1\n  slot_wait: 300ms\n"),
+        ("duration: 6s", "duration: 2s"),
+    ];
+    let slow = Manners {
+        latency: Duration::from_millis(60),
+        ..Manners::default()
+    };
     let ran = rehearse(&scenario(&few), slow).await;
     let (result, funnel) = (&ran.result, &ran.result.funnel);
     assert!(funnel.late > 0 && funnel.dropped > 0, "{funnel:?}");
     assert!(funnel.outcome(Outcome::Dropped) > 0);
     assert_eq!(result.exit_code(), 97);
-    assert!(result.validity.reasons.iter().any(|reason| reason.contains("after they were due")));
-    let dropped = result.thresholds.iter().find(|judged| judged.rule == "dropped <= 0").unwrap();
+    assert!(
+        result
+            .validity
+            .reasons
+            .iter()
+            .any(|reason| reason.contains("after they were due"))
+    );
+    let dropped = result
+        .thresholds
+        .iter()
+        .find(|judged| judged.rule == "dropped <= 0")
+        .unwrap();
     assert!(!dropped.passed);
     let join = result.steps.iter().find(|step| step.step == Step::Join).unwrap();
     assert!(join.max_us > 150_000 && join.service_p95_us < 150_000, "{join:?}");
@@ -181,21 +259,17 @@ async fn a_saturated_generator_counts_what_is_late_or_dropped_and_disowns_the_ru
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_run_ends_at_once_and_says_so() {
-    let stop = CancellationToken::new();
-    let trigger = stop.clone();
-    let began = Instant::now();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(900)).await;
-        trigger.cancel();
-    });
-    let slow = Manners { rate_per_s: 1, next_poll_ms: 60_000, ..Manners::default() };
-    let ran = rehearse_until(&scenario(&[]), slow, stop).await;
+    let slow = Manners {
+        rate_per_s: 1,
+        next_poll_ms: 60_000,
+        ..Manners::default()
+    };
+    let ran = rehearse_for(&scenario(&[]), slow, Some(Duration::from_millis(900))).await;
     assert_eq!(ran.result.cut_short.as_deref(), Some("it was interrupted"));
     assert!(ran.result.funnel.outcome(Outcome::StillWaiting) > 0);
     assert_eq!(ran.result.exit_code(), 97);
-    // Other tests hold the run lock before this one; only its own length counts.
     let ran_ms = ran.result.finished_at.since(ran.result.started_at);
-    assert!(ran_ms < 6000 && began.elapsed() < Duration::from_secs(120), "{ran_ms} ms");
+    assert!(ran_ms < 6000, "{ran_ms} ms");
 }
 
 #[tokio::test]
@@ -205,12 +279,23 @@ async fn only_loopback_is_loaded_and_only_before_the_opening() {
         let scenario = scenario.clone();
         async move {
             let dir = tempdir::Dir::new();
-            run(&scenario, &target, Arc::new(Live::new()), CancellationToken::new(), dir.path())
-                .await
-                .unwrap_err()
+            run(
+                &scenario,
+                &target,
+                Arc::new(Live::new()),
+                CancellationToken::new(),
+                dir.path(),
+            )
+            .await
+            .unwrap_err()
         }
     };
-    for elsewhere in ["http://example.com", "http://10.0.0.1:3001", "http://localhost.example.com", "http://[2001:db8::1]"] {
+    for elsewhere in [
+        "http://example.com",
+        "http://10.0.0.1:3001",
+        "http://localhost.example.com",
+        "http://[2001:db8::1]",
+    ] {
         let error = refused(target(&scenario, elsewhere.to_owned())).await;
         assert!(matches!(error, LoadError::Unsafe(_)), "{elsewhere}: {error}");
         assert!(error.to_string().contains(elsewhere), "{error}");

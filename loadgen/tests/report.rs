@@ -7,12 +7,12 @@ use urr_core::law::Law;
 use urr_core::sale::Phase;
 use urr_core::snapshot::{EventLine, SeatsView, SectionView, Snapshot};
 use urr_core::time::Millis;
+use urr_loadgen::Scenario;
 use urr_loadgen::measure::{Funnel, Lane, Outcome, Second, Step, StepSummary};
 use urr_loadgen::observe::{Intrusion, Observations, Purchase, WaitSeen};
 use urr_loadgen::report::{Conclusion, Meta, RunReport, write};
 use urr_loadgen::result::{GooseSummary, Judged, LoadResult, Validity, deciles};
 use urr_loadgen::scenario::Trick;
-use urr_loadgen::Scenario;
 use uuid::Uuid;
 
 const OPENS: i64 = 1_795_000_000_000;
@@ -37,7 +37,11 @@ fn sample() -> RunReport {
         arrived_before += arrived;
         let let_in = if s >= 0 && admitted < 3000 { 120 } else { 0 };
         admitted += let_in;
-        let sells = if s >= 2 && sold < 1000 { 60.min(1000 - sold) } else { 0 };
+        let sells = if s >= 2 && sold < 1000 {
+            60.min(1000 - sold)
+        } else {
+            0
+        };
         sold += sells;
         let busy = u64::try_from(30 - s.abs()).unwrap_or(0);
         series.push(Second {
@@ -112,7 +116,12 @@ fn sample() -> RunReport {
             .collect(),
         intrusions: Trick::ALL
             .iter()
-            .map(|trick| Intrusion { trick: *trick, request: "POST /x".to_owned(), status: 403, got_in: false })
+            .map(|trick| Intrusion {
+                trick: *trick,
+                request: "POST /x".to_owned(),
+                status: 403,
+                got_in: false,
+            })
             .collect(),
         ..Observations::default()
     };
@@ -155,18 +164,35 @@ fn sample() -> RunReport {
         waiting: deciles(&observations),
         series,
         thresholds: vec![
-            Judged { rule: "join p95 < 100ms".to_owned(), observed: "31 ms".to_owned(), passed: true, judge: "goose: 31.0ms".to_owned() },
-            Judged { rule: "dropped <= 0".to_owned(), observed: "0".to_owned(), passed: true, judge: "loadgen".to_owned() },
+            Judged {
+                rule: "join p95 < 100ms".to_owned(),
+                observed: "31 ms".to_owned(),
+                passed: true,
+                judge: "goose: 31.0ms".to_owned(),
+            },
+            Judged {
+                rule: "dropped <= 0".to_owned(),
+                observed: "0".to_owned(),
+                passed: true,
+                judge: "loadgen".to_owned(),
+            },
         ],
         validity: Validity::default(),
-        goose: GooseSummary { requests: 41_377, ..GooseSummary::default() },
+        goose: GooseSummary {
+            requests: 41_377,
+            ..GooseSummary::default()
+        },
         cut_short: None,
         observations,
     };
     let snapshots = (-7_i64..=30)
         .map(|s| {
             let sold = u64::try_from((s - 2).clamp(0, 17) * 60).unwrap().min(1000);
-            let held = if sold > 0 && sold < 1000 { 90.min(1000 - sold) } else { 0 };
+            let held = if sold > 0 && sold < 1000 {
+                90.min(1000 - sold)
+            } else {
+                0
+            };
             Snapshot {
                 sale: sale.id,
                 name: sale.name.clone(),
@@ -183,7 +209,12 @@ fn sample() -> RunReport {
                     sold,
                     sections: ["FLOOR", "LEFT", "RIGHT", "BALCONY"]
                         .iter()
-                        .map(|name| SectionView { name: (*name).to_owned(), capacity: 250, held: 0, sold: sold / 4 })
+                        .map(|name| SectionView {
+                            name: (*name).to_owned(),
+                            capacity: 250,
+                            held: 0,
+                            sold: sold / 4,
+                        })
                         .collect(),
                 }),
                 warnings: Vec::new(),
@@ -233,7 +264,11 @@ fn written(report: &RunReport) -> (String, Value, String) {
     std::fs::create_dir_all(&dir).unwrap();
     let files = write(&dir, report).unwrap();
     let read = |path| std::fs::read_to_string(path).unwrap();
-    let texts = (read(files.html), serde_json::from_str(&read(files.json)).unwrap(), read(files.junit));
+    let texts = (
+        read(files.html),
+        serde_json::from_str(&read(files.json)).unwrap(),
+        read(files.junit),
+    );
     std::fs::remove_dir_all(&dir).unwrap();
     texts
 }
@@ -256,9 +291,15 @@ fn page_json_and_junit_agree_on_a_good_run() {
     assert!(html.contains("₩88,000,000") && html.contains("5,020 people came for 1,000 seats"));
     assert!(html.contains("made up &lt;for&gt; this test"), "text is escaped");
     assert_eq!(json["apiVersion"], "urr.io/drill-report/v1");
-    assert_eq!((&json["conclusion"], &json["exitCode"]), (&"passed".into(), &0.into()));
+    assert_eq!(
+        (&json["conclusion"], &json["exitCode"]),
+        (&"passed".into(), &0.into())
+    );
     assert_eq!(json["load"]["funnel"]["sold"], 1000);
-    assert!(junit.contains("tests=\"14\" failures=\"0\" skipped=\"0\""), "{junit}");
+    assert!(
+        junit.contains("tests=\"14\" failures=\"0\" skipped=\"0\""),
+        "{junit}"
+    );
 }
 
 #[test]
@@ -311,5 +352,8 @@ fn saturation_comes_before_thresholds() {
 fn a_report_that_cannot_be_written_names_the_file_and_leaves_no_half_of_it() {
     let missing = std::path::Path::new("/nonexistent/urr");
     let error = write(missing, &sample()).unwrap_err();
-    assert_eq!(error.to_string(), "cannot write report file /nonexistent/urr/report.html");
+    assert_eq!(
+        error.to_string(),
+        "cannot write report file /nonexistent/urr/report.html"
+    );
 }

@@ -72,8 +72,8 @@ mistakes! {
 fn all_impossible_numbers_are_reported_at_once() {
     let text = GOOD
         .replace("cap: 40", "cap: 0")
-        .replace("visitors: 100", "visitors: 0")
-        .replace("duration: 20s", "duration: 0s");
+        .replace("rows: 10", "rows: 0")
+        .replace("share: 70%", "share: 7%");
     let error = Scenario::parse("opening.yaml", &text).unwrap_err().to_string();
     assert_eq!(error.matches("= help:").count(), 3, "{error}");
 }
@@ -81,6 +81,9 @@ fn all_impossible_numbers_are_reported_at_once() {
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let error = Scenario::load(std::path::Path::new("/nonexistent/opening.yaml")).unwrap_err();
-    assert_eq!(error.to_string(), "cannot read scenario /nonexistent/opening.yaml");
+    assert_eq!(
+        error.to_string(),
+        "cannot read scenario /nonexistent/opening.yaml"
+    );
     assert!(std::error::Error::source(&error).is_some());
 }

@@ -67,12 +67,19 @@ impl ControlApi {
     /// A client of the control API at `base` (without `/control/v1`).
     #[must_use]
     pub fn new(http: Client, base: &str, token: &str) -> Self {
-        Self { http, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() }
+        Self {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            token: token.to_owned(),
+        }
     }
 
     fn request(&self, method: Method, sale: SaleId, rest: &str) -> RequestBuilder {
         let url = format!("{}/control/v1/sales/{sale}{rest}", self.base);
-        self.http.request(method, url).bearer_auth(&self.token).timeout(TIMEOUT)
+        self.http
+            .request(method, url)
+            .bearer_auth(&self.token)
+            .timeout(TIMEOUT)
     }
 
     /// Makes the sale known as it should be.
@@ -88,7 +95,11 @@ impl ControlApi {
     /// # Errors
     /// [`ControlError`].
     pub async fn report_capacity(&self, sale: SaleId, ready: u32) -> Result<SaleState, ControlError> {
-        state(self.request(Method::PUT, sale, "/capacity").json(&json!({"readyReplicas": ready}))).await
+        state(
+            self.request(Method::PUT, sale, "/capacity")
+                .json(&json!({"readyReplicas": ready})),
+        )
+        .await
     }
 
     /// Closes the room and forgets the sale. `true` once that is done.
@@ -103,7 +114,11 @@ impl ControlApi {
 }
 
 async fn state(request: RequestBuilder) -> Result<SaleState, ControlError> {
-    answered(request).await?.json().await.map_err(ControlError::Unreachable)
+    answered(request)
+        .await?
+        .json()
+        .await
+        .map_err(ControlError::Unreachable)
 }
 
 async fn answered(request: RequestBuilder) -> Result<reqwest::Response, ControlError> {
@@ -120,5 +135,51 @@ async fn answered(request: RequestBuilder) -> Result<reqwest::Response, ControlE
             Err(ControlError::Refused { message, problems })
         }
         _ => Err(ControlError::Failed { status, message }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_the_control_api_is_understood_and_more_of_it_ignored() {
+        let state: SaleState = serde_json::from_value(json!({
+            "sale": {"ignored": true},
+            "hand": {"paused": true, "ratePerS": 15, "cap": null},
+            "revision": 7,
+            "readyReplicas": null,
+            "phase": "open",
+            "plan": {
+                "phase": "open",
+                "replicas": 4,
+                "room": {"mode": "paused", "ratePerS": 15},
+                "limits": {"ratePerS": 15, "cap": 50, "paused": true},
+                "nextTransitionAt": 1_796_122_800_000_i64,
+                "reasons": ["held by the operator"]
+            },
+            "problems": []
+        }))
+        .unwrap();
+        assert_eq!(
+            state.hand,
+            Hand {
+                paused: true,
+                rate_per_s: Some(15),
+                cap: None
+            }
+        );
+        assert_eq!(state.plan.unwrap().limits.rate_per_s, 15);
+    }
+
+    #[test]
+    fn a_refusal_is_understood_with_its_fields() {
+        let body: ErrorBody = serde_json::from_value(json!({
+            "error": "admission.cap: lets nobody in",
+            "message": "admission.cap: lets nobody in",
+            "problems": [{"field": "admission.cap", "problem": "lets nobody in", "remedy": "set it"}]
+        }))
+        .unwrap();
+        assert_eq!(body.problems[0].field, "admission.cap");
     }
 }

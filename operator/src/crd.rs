@@ -30,5 +30,8 @@ pub fn files() -> Result<Vec<File>, serde_yaml::ser::Error> {
 /// # Errors
 /// When a definition cannot be written as YAML.
 pub fn yaml() -> Result<String, serde_yaml::ser::Error> {
-    Ok(files()?.into_iter().map(|file| format!("---\n{}", file.content)).collect())
+    Ok(files()?
+        .into_iter()
+        .map(|file| format!("---\n{}", file.content))
+        .collect())
 }

@@ -11,7 +11,10 @@
 //! learned from past sales, and `LoadRun` (of which the CRD exists) come with issue 5, and with
 //! them the tests on a real kube-apiserver. The tests here cover the pure parts ([`mapping`],
 //! [`status`], [`targets::step`]), the control API client, and the CRDs' drift.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
+)]
 
 pub mod control_api;
 pub mod crd;

@@ -6,7 +6,11 @@ use tracing_subscriber::EnvFilter;
 use urr_operator::{crd, run};
 
 #[derive(Parser)]
-#[command(name = "operator", version, about = "Keeps a cluster as its TicketSale objects want it")]
+#[command(
+    name = "operator",
+    version,
+    about = "Keeps a cluster as its TicketSale objects want it"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -26,7 +30,11 @@ async fn main() -> anyhow::Result<()> {
         Command::Crd => Ok(std::io::stdout().write_all(crd::yaml()?.as_bytes())?),
         Command::Run(config) => {
             let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-            tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+            tracing_subscriber::fmt()
+                .json()
+                .with_env_filter(filter)
+                .with_writer(std::io::stderr)
+                .init();
             run::run(config).await
         }
     }

@@ -21,9 +21,21 @@ pub fn sale(name: &str, spec: &TicketSaleSpec) -> Result<Sale, Vec<Problem>> {
             SaleId::nil()
         }
     };
-    let TicketSaleSpec { event_id: _, display_name, seats, schedule, crowd, admission, capacity, targets: _ } =
-        spec;
-    let ScheduleSpec { pre_queue_at, opens_at, closes_at } = schedule;
+    let TicketSaleSpec {
+        event_id: _,
+        display_name,
+        seats,
+        schedule,
+        crowd,
+        admission,
+        capacity,
+        targets: _,
+    } = spec;
+    let ScheduleSpec {
+        pre_queue_at,
+        opens_at,
+        closes_at,
+    } = schedule;
     let CrowdSpec { expected_visitors } = crowd;
     let mut whole = |field: &str, value: i32| {
         u32::try_from(value).unwrap_or_else(|_| {
@@ -77,7 +89,10 @@ fn admission_of(spec: &AdmissionSpec, whole: &mut impl FnMut(&str, i32) -> u32) 
 }
 
 fn capacity_of(spec: &CapacitySpec, whole: &mut impl FnMut(&str, i32) -> u32) -> CapacitySettings {
-    let CapacitySpec { replicas, rate_per_replica } = *spec;
+    let CapacitySpec {
+        replicas,
+        rate_per_replica,
+    } = *spec;
     CapacitySettings {
         replicas: whole("capacity.replicas", replicas),
         rate_per_replica: whole("capacity.ratePerReplica", rate_per_replica),
@@ -98,7 +113,11 @@ pub fn time(at: Millis) -> Time {
 }
 
 fn problem(field: &str, problem: &str, remedy: &str) -> Problem {
-    Problem { field: field.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() }
+    Problem {
+        field: field.to_owned(),
+        problem: problem.to_owned(),
+        remedy: remedy.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +145,10 @@ pub(crate) mod tests {
     #[test]
     fn a_spec_becomes_the_sale_it_describes() {
         let sale = sale("club-night", &spec()).unwrap();
-        assert_eq!((sale.name.as_str(), sale.seats, sale.expected_visitors), ("club-night", 1000, 5000));
+        assert_eq!(
+            (sale.name.as_str(), sale.seats, sale.expected_visitors),
+            ("club-night", 1000, 5000)
+        );
         assert_eq!(sale.schedule.opens_at, Millis(1_796_122_800_000));
         assert_eq!((sale.admission.rate_per_s, sale.capacity.replicas), (40, 4));
         assert_eq!(time(sale.schedule.opens_at), spec().schedule.opens_at);
@@ -134,7 +156,9 @@ pub(crate) mod tests {
 
     #[test]
     fn the_defaults_of_the_resource_are_the_defaults_of_core() {
-        let defaults = admission_of(&AdmissionSpec::default(), &mut |_, value| u32::try_from(value).unwrap());
+        let defaults = admission_of(&AdmissionSpec::default(), &mut |_, value| {
+            u32::try_from(value).unwrap()
+        });
         assert_eq!(defaults, AdmissionSettings::default());
     }
 
@@ -144,12 +168,21 @@ pub(crate) mod tests {
             let mut spec = spec();
             change(&mut spec);
             let problems = sale("x", &spec).unwrap_err();
-            problems.into_iter().map(|problem| problem.field).collect::<Vec<_>>()
+            problems
+                .into_iter()
+                .map(|problem| problem.field)
+                .collect::<Vec<_>>()
         };
         assert_eq!(fields(|s| s.event_id = "club".into()), ["eventId"]);
         assert_eq!(fields(|s| s.seats = -1), ["seats"]);
         assert_eq!(fields(|s| s.admission.cap = 0), ["admission.cap"]);
-        assert_eq!(fields(|s| s.schedule.closes_at = s.schedule.opens_at.clone()), ["schedule.closesAt"]);
-        assert_eq!(fields(|s| s.admission.rate_per_second = 41), ["admission.ratePerS"]);
+        assert_eq!(
+            fields(|s| s.schedule.closes_at = s.schedule.opens_at.clone()),
+            ["schedule.closesAt"]
+        );
+        assert_eq!(
+            fields(|s| s.admission.rate_per_second = 41),
+            ["admission.ratePerS"]
+        );
     }
 }

@@ -65,13 +65,19 @@ pub async fn reconcile(sale: Arc<TicketSale>, context: Arc<Context>) -> Result<A
             Event::Cleanup(sale) => context.close(&sale).await,
         }
     };
-    finalizer(&sales, FINALIZER, sale, look).await.map_err(|error| Error::Finalizer(Box::new(error)))
+    finalizer(&sales, FINALIZER, sale, look)
+        .await
+        .map_err(|error| Error::Finalizer(Box::new(error)))
 }
 
 /// After an error: soon, whatever it was; a sale does not wait for a back-off to grow.
 #[must_use]
 pub fn on_error(sale: &TicketSale, error: &Error) -> Action {
-    tracing::warn!(sale = sale.name_any(), error = chain(error), "looking at the sale failed");
+    tracing::warn!(
+        sale = sale.name_any(),
+        error = chain(error),
+        "looking at the sale failed"
+    );
     Action::requeue(PERIOD_UNREADY)
 }
 
@@ -117,7 +123,11 @@ impl Context {
             // Nothing to scale: capacity is somebody else's and counts as there.
             (None, true) => sale.capacity.replicas,
         };
-        Ok(Seen { targets, missing, ready_replicas })
+        Ok(Seen {
+            targets,
+            missing,
+            ready_replicas,
+        })
     }
 
     async fn tell(&self, sale: &Sale, seen: &Seen) -> Result<SaleState, ControlError> {
@@ -152,7 +162,11 @@ impl Context {
     async fn close(&self, object: &TicketSale) -> Result<Action, Error> {
         // An id that is none was never put anywhere.
         if let Ok(id) = object.spec.event_id.parse() {
-            let closed = self.control.delete(id, "the TicketSale was deleted").await.map_err(Error::Close)?;
+            let closed = self
+                .control
+                .delete(id, "the TicketSale was deleted")
+                .await
+                .map_err(Error::Close)?;
             if !closed {
                 return Err(Error::Close(ControlError::Failed {
                     status: reqwest::StatusCode::ACCEPTED,
@@ -185,7 +199,9 @@ impl Context {
         let sales: Api<TicketSale> = Api::namespaced(self.client.clone(), &namespace);
         let patch = json!({"apiVersion": "urr.guru/v1alpha1", "kind": "TicketSale", "status": status});
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        sales.patch_status(&object.name_any(), &params, &Patch::Apply(patch)).await?;
+        sales
+            .patch_status(&object.name_any(), &params, &Patch::Apply(patch))
+            .await?;
         Ok(())
     }
 
@@ -216,9 +232,9 @@ fn wake_after(plan: &Plan, in_order: bool, now: Millis) -> Duration {
         (true, Phase::Scheduled | Phase::Closed) => PERIOD_FAR,
         (true, _) => PERIOD_NEAR,
     };
-    let until_due = plan
-        .next_transition_at
-        .map_or(Duration::MAX, |at| Duration::from_millis(u64::try_from(at.since(now)).unwrap_or(0)));
+    let until_due = plan.next_transition_at.map_or(Duration::MAX, |at| {
+        Duration::from_millis(u64::try_from(at.since(now)).unwrap_or(0))
+    });
     period.min(until_due).max(REQUEUE_MIN)
 }
 
@@ -250,7 +266,10 @@ mod tests {
     fn the_operator_wakes_for_the_next_instant_and_sooner_when_something_is_missing() {
         let sale = mapping::sale("x", &spec()).unwrap();
         let at = |now: Millis, in_order| {
-            let observed = Observed { ready_replicas: 4, ..Observed::default() };
+            let observed = Observed {
+                ready_replicas: 4,
+                ..Observed::default()
+            };
             wake_after(&plan(&sale, &observed, now), in_order, now)
         };
         let opens_at = sale.schedule.opens_at;

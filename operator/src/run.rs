@@ -22,7 +22,11 @@ const WATCH_TIMEOUT_S: u32 = 55;
 #[derive(clap::Args, Clone)]
 pub struct Config {
     /// Base URL of the control API.
-    #[arg(long = "control-url", env = "CONTROL_API_URL", default_value = "http://127.0.0.1:3010")]
+    #[arg(
+        long = "control-url",
+        env = "CONTROL_API_URL",
+        default_value = "http://127.0.0.1:3010"
+    )]
     pub control_url: String,
     /// Bearer token of the control API.
     #[arg(long, env = "CONTROL_API_TOKEN", hide_env_values = true)]
@@ -37,20 +41,31 @@ pub struct Config {
 /// # Errors
 /// When the cluster cannot be reached at the start, or a watch ends for good.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("no cluster: set KUBECONFIG or run in one")?;
-    let http = reqwest::Client::builder().build().context("the HTTP client could not be built")?;
+    choose_tls();
+    let client = Client::try_default()
+        .await
+        .context("no cluster: set KUBECONFIG or run in one")?;
+    let http = reqwest::Client::builder()
+        .build()
+        .context("the HTTP client could not be built")?;
     let control = ControlApi::new(http, &config.control_url, &config.control_api_token);
     let (sales, deployments) = match &config.namespace {
-        Some(namespace) => {
-            (Api::namespaced(client.clone(), namespace), Api::namespaced(client.clone(), namespace))
-        }
-        None => (Api::<TicketSale>::all(client.clone()), Api::<Deployment>::all(client.clone())),
+        Some(namespace) => (
+            Api::namespaced(client.clone(), namespace),
+            Api::namespaced(client.clone(), namespace),
+        ),
+        None => (
+            Api::<TicketSale>::all(client.clone()),
+            Api::<Deployment>::all(client.clone()),
+        ),
     };
     let watched = || watcher::Config::default().timeout(WATCH_TIMEOUT_S);
     let controller = Controller::new(sales, watched());
     let known = controller.store();
     controller
-        .watches(deployments, watched(), move |deployment| sales_of(&known, &deployment))
+        .watches(deployments, watched(), move |deployment| {
+            sales_of(&known, &deployment)
+        })
         .with_config(controller::Config::default().concurrency(LOOKS_AT_ONCE))
         .shutdown_on_signal()
         .run(
@@ -60,13 +75,21 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         )
         .for_each(|look| async move {
             // What a look itself could not do is logged by `on_error`; here it is the watches.
-            if let Err(error @ (controller::Error::QueueError(_) | controller::Error::ObjectNotFound(_))) = look
+            if let Err(error @ (controller::Error::QueueError(_) | controller::Error::ObjectNotFound(_))) =
+                look
             {
                 tracing::warn!(error = chain(&error), "watching");
             }
         })
         .await;
     Ok(())
+}
+
+/// kube and reqwest bring a TLS implementation each; with two in a process rustls takes none by
+/// itself and panics at the first connection.
+fn choose_tls() {
+    // An error says that one was chosen before: then there is one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// The sales that a change of `deployment` concerns.
@@ -87,8 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_for_a_cluster_with_tls_can_be_built_beside_our_own_http_client() {
-        // Two TLS stacks in one process can leave rustls without a default provider: that panics
-        // at the first connection, in the cluster, if not here.
+        choose_tls();
         let config = kube::Config::new("https://127.0.0.1:6443".parse().unwrap());
         assert!(Client::try_from(config).is_ok());
         assert!(reqwest::Client::builder().build().is_ok());

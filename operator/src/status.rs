@@ -46,7 +46,9 @@ pub fn compute(before: Option<&TicketSaleStatus>, found: &Findings<'_>, now: Mil
     } else {
         Finding::no(reason::CONDITIONS_UNMET, format!("not yet: {}", unmet.join(", ")))
     };
-    let shown = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let shown = before
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
     let conditions = [capacity, room, admission, (READY, ready)]
         .into_iter()
         .map(|(type_, finding)| finding.into_condition(type_, shown, found.generation, now))
@@ -70,8 +72,14 @@ pub fn refused(
     problems: &[Problem],
     now: Millis,
 ) -> TicketSaleStatus {
-    let shown = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let shown = before
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
+    let message = problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
     let finding = Finding::no(reason::REFUSED, message);
     TicketSaleStatus {
         observed_generation: generation,
@@ -90,11 +98,19 @@ struct Finding {
 
 impl Finding {
     fn yes(message: impl Into<String>) -> Self {
-        Self { holds: true, reason: reason::AS_PLANNED, message: message.into() }
+        Self {
+            holds: true,
+            reason: reason::AS_PLANNED,
+            message: message.into(),
+        }
     }
 
     fn no(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { holds: false, reason, message: message.into() }
+        Self {
+            holds: false,
+            reason,
+            message: message.into(),
+        }
     }
 
     fn into_condition(
@@ -105,7 +121,9 @@ impl Finding {
         now: Millis,
     ) -> Condition {
         let status = if self.holds { "True" } else { "False" };
-        let unchanged = shown.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+        let unchanged = shown
+            .iter()
+            .find(|condition| condition.type_ == type_ && condition.status == status);
         Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
@@ -119,18 +137,33 @@ impl Finding {
 }
 
 fn capacity_ready(found: &Findings<'_>) -> (&'static str, Finding) {
-    let Findings { plan, ready_replicas: ready, missing_targets, .. } = found;
+    let Findings {
+        plan,
+        ready_replicas: ready,
+        missing_targets,
+        ..
+    } = found;
     let finding = if !missing_targets.is_empty() {
-        let message = format!("no Deployment named {}: create it or take it off spec.targets", missing_targets.join(", "));
+        let message = format!(
+            "no Deployment named {}: create it or take it off spec.targets",
+            missing_targets.join(", ")
+        );
         Finding::no(reason::TARGET_MISSING, message)
     } else if !found.conflicting_targets.is_empty() {
         let names = found.conflicting_targets.join(", ");
-        let message = format!("another sale has scaled {names}: let their windows not overlap, or give each its own");
+        let message =
+            format!("another sale has scaled {names}: let their windows not overlap, or give each its own");
         Finding::no(reason::TARGET_CONFLICT, message)
     } else if *ready < plan.replicas {
-        Finding::no(reason::NOT_ENOUGH_READY, format!("{ready} of {} replicas are ready", plan.replicas))
+        Finding::no(
+            reason::NOT_ENOUGH_READY,
+            format!("{ready} of {} replicas are ready", plan.replicas),
+        )
     } else {
-        Finding::yes(format!("{ready} replicas are ready, {} are wanted now", plan.replicas))
+        Finding::yes(format!(
+            "{ready} replicas are ready, {} are wanted now",
+            plan.replicas
+        ))
     };
     (CAPACITY_READY, finding)
 }
@@ -145,7 +178,11 @@ fn room_active(found: &Findings<'_>) -> (&'static str, Finding) {
 
 fn admission_applied(found: &Findings<'_>) -> (&'static str, Finding) {
     let finding = match found.control {
-        Ok(SaleState { problems, plan: Some(plan), .. }) if problems.is_empty() => Finding::yes(format!(
+        Ok(SaleState {
+            problems,
+            plan: Some(plan),
+            ..
+        }) if problems.is_empty() => Finding::yes(format!(
             "{} people per second, {} inside at most",
             plan.limits.rate_per_s, plan.limits.cap
         )),
@@ -194,7 +231,14 @@ mod tests {
     ) -> TicketSaleStatus {
         let sale = mapping::sale("x", &spec()).unwrap();
         let now = sale.schedule.opens_at.plus_s(at_open_plus_s);
-        let plan = plan(&sale, &Observed { ready_replicas: ready, ..Observed::default() }, now);
+        let plan = plan(
+            &sale,
+            &Observed {
+                ready_replicas: ready,
+                ..Observed::default()
+            },
+            now,
+        );
         let state = SaleState {
             hand: Hand::default(),
             ready_replicas: Some(ready),
@@ -213,18 +257,32 @@ mod tests {
     }
 
     fn of<'a>(status: &'a TicketSaleStatus, type_: &str) -> &'a Condition {
-        status.conditions.iter().find(|condition| condition.type_ == type_).unwrap()
+        status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == type_)
+            .unwrap()
     }
 
     #[test]
     fn ready_says_what_is_missing() {
         let status = looked(4, Vec::new(), 5);
-        assert_eq!((of(&status, READY).status.as_str(), status.phase.as_deref()), ("True", Some("Open")));
+        assert_eq!(
+            (of(&status, READY).status.as_str(), status.phase.as_deref()),
+            ("True", Some("Open"))
+        );
         let status = looked(1, vec!["booking is down".into()], 5);
         assert_eq!(of(&status, READY).status, "False");
-        assert!(of(&status, READY).message.contains("CapacityReady, AdmissionApplied"));
+        assert!(
+            of(&status, READY)
+                .message
+                .contains("CapacityReady, AdmissionApplied")
+        );
         assert_eq!(of(&status, CAPACITY_READY).message, "1 of 4 replicas are ready");
-        assert_eq!((status.rate_per_second, status.desired_replicas), (Some(10), Some(4)));
+        assert_eq!(
+            (status.rate_per_second, status.desired_replicas),
+            (Some(10), Some(4))
+        );
     }
 
     #[test]
@@ -244,7 +302,10 @@ mod tests {
         .unwrap_err();
         let status = refused(None, Some(4), &problems, Millis(0));
         let ready = of(&status, READY);
-        assert_eq!((ready.reason.as_str(), ready.status.as_str()), (reason::REFUSED, "False"));
+        assert_eq!(
+            (ready.reason.as_str(), ready.status.as_str()),
+            (reason::REFUSED, "False")
+        );
         assert!(ready.message.contains("admission.cap"));
     }
 

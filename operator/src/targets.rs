@@ -71,7 +71,11 @@ pub fn step(target: &Target, sale: &str, wanted: Option<u32>, may_shrink: bool) 
     match (wanted, &target.claim) {
         (None, Some(claim)) if claim.sale == sale => {
             let shrinks = claim.before < target.replicas;
-            if shrinks && !may_shrink { Step::Keep } else { Step::Restore { to: claim.before } }
+            if shrinks && !may_shrink {
+                Step::Keep
+            } else {
+                Step::Restore { to: claim.before }
+            }
         }
         (None, _) => Step::Keep,
         (Some(_), Some(claim)) if claim.sale != sale => Step::Conflict,
@@ -111,7 +115,9 @@ fn target(deployment: &Deployment) -> Target {
     let count = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
     let status = deployment.status.as_ref();
     let annotations = deployment.annotations();
-    let before = annotations.get(BEFORE_ANNOTATION).and_then(|text| text.parse().ok());
+    let before = annotations
+        .get(BEFORE_ANNOTATION)
+        .and_then(|text| text.parse().ok());
     let sale = annotations.get(SALE_ANNOTATION).cloned();
     Target {
         name: deployment.name_any(),
@@ -132,17 +138,24 @@ pub async fn apply(
     sale: &str,
     step: Step,
 ) -> Result<(), kube::Error> {
-    let Some(patch) = patch(&target.name, sale, step) else { return Ok(()) };
+    let Some(patch) = patch(&target.name, sale, step) else {
+        return Ok(());
+    };
     tracing::info!(workload = target.name, sale, ?step, "scaling");
     // Forced: the count was somebody's before, and it is ours inside the window.
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch(&target.name, &params, &Patch::Apply(patch)).await.map(drop)
+    api.patch(&target.name, &params, &Patch::Apply(patch))
+        .await
+        .map(drop)
 }
 
 fn patch(name: &str, sale: &str, step: Step) -> Option<Value> {
     let (replicas, annotations) = match step {
         Step::Keep | Step::Conflict => return None,
-        Step::Scale { to, before } => (to, json!({BEFORE_ANNOTATION: before.to_string(), SALE_ANNOTATION: sale})),
+        Step::Scale { to, before } => (
+            to,
+            json!({BEFORE_ANNOTATION: before.to_string(), SALE_ANNOTATION: sale}),
+        ),
         // The count stays applied: to give the field up would reset it to 1.
         Step::Restore { to } => (to, json!({})),
     };
@@ -162,16 +175,37 @@ mod tests {
     const SALE: &str = "club-night";
 
     fn target(replicas: u32, before: Option<u32>) -> Target {
-        let claim = before.map(|before| Claim { sale: SALE.into(), before });
-        Target { name: "booking".into(), replicas, ready: replicas, claim }
+        let claim = before.map(|before| Claim {
+            sale: SALE.into(),
+            before,
+        });
+        Target {
+            name: "booking".into(),
+            replicas,
+            ready: replicas,
+            claim,
+        }
     }
 
     fn after(target: &Target, step: Step) -> Target {
-        let claimed = |before| Some(Claim { sale: SALE.into(), before });
+        let claimed = |before| {
+            Some(Claim {
+                sale: SALE.into(),
+                before,
+            })
+        };
         match step {
             Step::Keep | Step::Conflict => target.clone(),
-            Step::Scale { to, before } => Target { replicas: to, claim: claimed(before), ..target.clone() },
-            Step::Restore { to } => Target { replicas: to, claim: None, ..target.clone() },
+            Step::Scale { to, before } => Target {
+                replicas: to,
+                claim: claimed(before),
+                ..target.clone()
+            },
+            Step::Restore { to } => Target {
+                replicas: to,
+                claim: None,
+                ..target.clone()
+            },
         }
     }
 
@@ -189,14 +223,21 @@ mod tests {
         assert_eq!(patch["metadata"]["annotations"][SALE_ANNOTATION], SALE);
         assert_eq!(patch["spec"]["replicas"], 6);
         assert_eq!(step(&target(6, Some(2)), SALE, Some(6), true), Step::Keep);
-        assert_eq!(step(&target(6, Some(2)), SALE, None, true), Step::Restore { to: 2 });
+        assert_eq!(
+            step(&target(6, Some(2)), SALE, None, true),
+            Step::Restore { to: 2 }
+        );
     }
 
     #[test]
     fn another_sales_workload_is_left_alone() {
         let theirs = target(6, Some(2));
         assert_eq!(step(&theirs, "other", Some(9), true), Step::Conflict);
-        assert_eq!(step(&theirs, "other", None, true), Step::Keep, "and not given back for them");
+        assert_eq!(
+            step(&theirs, "other", None, true),
+            Step::Keep,
+            "and not given back for them"
+        );
     }
 
     #[test]
@@ -218,7 +259,13 @@ mod tests {
             "status": {"readyReplicas": 5}
         }))
         .unwrap();
-        assert_eq!(super::target(&deployment), Target { ready: 5, ..target(6, Some(2)) });
+        assert_eq!(
+            super::target(&deployment),
+            Target {
+                ready: 5,
+                ..target(6, Some(2))
+            }
+        );
     }
 
     proptest! {

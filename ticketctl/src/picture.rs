@@ -189,6 +189,8 @@ pub(crate) struct Verdict {
     pub(crate) exit: Exit,
     /// One sentence.
     pub(crate) headline: String,
+    /// Why, where one sentence is not enough.
+    pub(crate) reasons: Vec<String>,
     /// Every law.
     pub(crate) laws: Vec<LawLine>,
     /// Every threshold.

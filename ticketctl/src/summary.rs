@@ -22,6 +22,9 @@ pub(crate) fn render(title: &str, verdict: &Verdict) -> String {
 
 fn write(out: &mut String, title: &str, verdict: &Verdict) -> std::fmt::Result {
     writeln!(out, "{title}: {}", verdict.headline)?;
+    for reason in &verdict.reasons {
+        writeln!(out, "  {reason}")?;
+    }
     writeln!(out)?;
     writeln!(out, "laws")?;
     for law in &verdict.laws {

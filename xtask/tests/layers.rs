@@ -27,7 +27,10 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     for service in SERVICES {
         edges.insert(service, BTreeSet::from(["urr-core", "urr-kit"]));
     }
-    edges.insert("urr-controlplane", BTreeSet::from(["urr-core", "urr-api", "urr-kit"]));
+    edges.insert(
+        "urr-controlplane",
+        BTreeSet::from(["urr-core", "urr-api", "urr-kit"]),
+    );
     edges.insert("urr-operator", BTreeSet::from(["urr-core", "urr-api"]));
     // kit gives the auditor its engine clients; visitors speak HTTP only.
     edges.insert("urr-loadgen", BTreeSet::from(["urr-core", "urr-kit"]));
@@ -75,9 +78,22 @@ fn rooms_depend_to_the_left_only() {
 #[test]
 fn the_domain_knows_no_engine_no_runtime_and_no_wire() {
     let packages = packages();
-    let core = packages.iter().find(|package| package.name == "urr-core").expect("urr-core");
+    let core = packages
+        .iter()
+        .find(|package| package.name == "urr-core")
+        .expect("urr-core");
     let banned = [
-        "tokio", "futures", "axum", "hyper", "reqwest", "redis", "sqlx", "kube", "aws-sdk-dynamodb", "rand", "chrono",
+        "tokio",
+        "futures",
+        "axum",
+        "hyper",
+        "reqwest",
+        "redis",
+        "sqlx",
+        "kube",
+        "aws-sdk-dynamodb",
+        "rand",
+        "chrono",
     ];
     let found: Vec<&str> = needs(core).filter(|name| banned.contains(name)).collect();
     assert!(found.is_empty(), "urr-core is pure; it must not know {found:?}");

@@ -10,7 +10,10 @@ use std::{
 const LINES_MAX: usize = 800;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("workspace")
+        .to_owned()
 }
 
 fn files_with(extension: &str) -> Vec<PathBuf> {
@@ -19,7 +22,11 @@ fn files_with(extension: &str) -> Vec<PathBuf> {
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(&dir).expect("readable") {
             let path = entry.expect("entry").path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if path.is_dir() {
                 if !name.starts_with('.') && !name.starts_with("target") && name != "runs" {
                     open.push(path);
@@ -48,7 +55,12 @@ fn no_file_has_grown_past_one_idea() {
 fn every_module_says_why_it_exists() {
     let silent: Vec<String> = files_with("rs")
         .into_iter()
-        .filter(|path| !fs::read_to_string(path).unwrap_or_default().trim_start().starts_with("//!"))
+        .filter(|path| {
+            !fs::read_to_string(path)
+                .unwrap_or_default()
+                .trim_start()
+                .starts_with("//!")
+        })
         .map(|path| path.display().to_string())
         .collect();
     assert!(silent.is_empty(), "no module doc at the top: {silent:?}");

@@ -6,6 +6,10 @@
     unreachable_pub,
     reason = "KubeSchema writes its helper type as pub into a function"
 )]
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every printer column has a name and a type"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};

@@ -3,6 +3,10 @@
     unreachable_pub,
     reason = "KubeSchema writes its helper type as pub into a function"
 )]
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every printer column has a name and a type"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -208,6 +212,7 @@ pub struct TicketSaleStatus {
     pub observed_generation: Option<i64>,
     /// Where the sale is in its life, for `kubectl get`; computed from schedule and time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
     pub phase: Option<String>,
     /// When the schedule next changes something by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -36,6 +36,8 @@ use urr_kit::{Ctx, Service, StartError, Task};
 
 /// Settings of the control plane beside the shared ones.
 #[derive(clap::Args, Clone, Debug, Default)]
+// Several services share one command line; groups named after the type would collide.
+#[group(skip)]
 pub struct Config {
     /// Addresses that must answer 2xx for the capacity behind the door to count as ready, separated
     /// by commas. Default: `/health` of the booking service.

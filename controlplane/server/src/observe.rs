@@ -22,9 +22,14 @@ use crate::store::SaleRecord;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// An answer that takes longer is none: it must come well before the next poll but one.
 const POLL_TIMEOUT: Duration = Duration::from_secs(2);
-/// So many failures in a row mean "not ready": one slow answer in the rush of an opening must not
-/// stop the line, a dead service must within seconds.
-const FAILURES_MAX: u32 = 3;
+/// A service is silent from this many points of silence on; an answer takes all of them away.
+const SILENT_AT: u32 = 10;
+/// Nobody listens at the address: silent after three polls, within seconds.
+const POINTS_GONE: u32 = 4;
+/// A late answer or one that says "degraded" is also what the rush of an opening looks like, with
+/// every connection in use for a moment. Stopping the line for that would make an opening of
+/// stops, so it takes ten in a row.
+const POINTS_UNWELL: u32 = 1;
 
 /// Reads the services' state. Cheap to clone.
 #[derive(Clone)]
@@ -38,7 +43,7 @@ pub struct Observer {
 
 struct Readiness {
     url: String,
-    failures_in_a_row: AtomicU32,
+    silence: AtomicU32,
 }
 
 impl Observer {
@@ -56,7 +61,7 @@ impl Observer {
             .iter()
             .map(|url| Readiness {
                 url: url.clone(),
-                failures_in_a_row: AtomicU32::new(0),
+                silence: AtomicU32::new(0),
             })
             .collect();
         Self {
@@ -84,30 +89,28 @@ impl Observer {
     pub async fn poll_readiness(&self) {
         let polls = self.readiness.iter().map(|readiness| async move {
             let answer = self.http.get(&readiness.url).timeout(POLL_TIMEOUT).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                let failures = readiness.failures_in_a_row.swap(0, Ordering::Relaxed);
-                if failures >= FAILURES_MAX {
-                    tracing::info!(url = readiness.url, "a service behind the door answers again");
+            let points = match answer {
+                Ok(answer) if answer.status().is_success() => {
+                    if readiness.silence.swap(0, Ordering::Relaxed) >= SILENT_AT {
+                        tracing::info!(url = readiness.url, "a service behind the door answers again");
+                    }
+                    return;
                 }
-            } else {
-                let failures = readiness.failures_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-                if failures == FAILURES_MAX {
-                    tracing::warn!(
-                        url = readiness.url,
-                        failures,
-                        "a service behind the door does not answer"
-                    );
-                }
+                Err(error) if error.is_connect() => POINTS_GONE,
+                Ok(_) | Err(_) => POINTS_UNWELL,
+            };
+            let before = readiness.silence.fetch_add(points, Ordering::Relaxed);
+            if before < SILENT_AT && before + points >= SILENT_AT {
+                tracing::warn!(url = readiness.url, "a service behind the door does not answer");
             }
         });
         futures::future::join_all(polls).await;
     }
 
-    /// The addresses that have not answered lately.
+    /// The addresses that have not answered well lately.
     #[must_use]
     pub fn silent(&self) -> Vec<&str> {
-        let is_silent =
-            |readiness: &&Readiness| readiness.failures_in_a_row.load(Ordering::Relaxed) >= FAILURES_MAX;
+        let is_silent = |readiness: &&Readiness| readiness.silence.load(Ordering::Relaxed) >= SILENT_AT;
         self.readiness
             .iter()
             .filter(is_silent)

@@ -63,16 +63,23 @@ WHERE r.event_id = $1";
 /// Reads everything in one snapshot, so that a sale going on meanwhile cannot look inconsistent.
 pub(super) async fn read(url: &str, sale: SaleId) -> Result<Sold, CollectError> {
     let read = |what| CollectError::read::<sqlx::Error>(Store::Postgres, what);
-    let mut conn =
-        PgConnection::connect(url).await.map_err(|source| CollectError::reach(Store::Postgres, source))?;
+    let mut conn = PgConnection::connect(url)
+        .await
+        .map_err(|source| CollectError::reach(Store::Postgres, source))?;
     let mut tx = conn
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await
         .map_err(read("anything"))?;
-    let seats: Vec<SeatRow> =
-        sqlx::query_as(SEATS_SQL).bind(sale).fetch_all(&mut *tx).await.map_err(read("seats"))?;
-    let reservations: Vec<ReservationRow> =
-        sqlx::query_as(RESERVATIONS_SQL).bind(sale).fetch_all(&mut *tx).await.map_err(read("reservations"))?;
+    let seats: Vec<SeatRow> = sqlx::query_as(SEATS_SQL)
+        .bind(sale)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(read("seats"))?;
+    let reservations: Vec<ReservationRow> = sqlx::query_as(RESERVATIONS_SQL)
+        .bind(sale)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(read("reservations"))?;
     let items: Vec<ItemRow> = sqlx::query_as(ITEMS_SQL)
         .bind(sale)
         .fetch_all(&mut *tx)
@@ -81,10 +88,14 @@ pub(super) async fn read(url: &str, sale: SaleId) -> Result<Sold, CollectError> 
     tx.commit().await.map_err(read("anything"))?;
     Ok(Sold {
         seats: seats.into_iter().map(seat).collect::<Result<_, _>>()?,
-        reservations: reservations.into_iter().map(reservation).collect::<Result<_, _>>()?,
+        reservations: reservations.iter().map(reservation).collect::<Result<_, _>>()?,
         items: items
             .into_iter()
-            .map(|row| Item { reservation: row.reservation_id, seat: row.seat_id, fencing_token: row.fencing_token })
+            .map(|row| Item {
+                reservation: row.reservation_id,
+                seat: row.seat_id,
+                fencing_token: row.fencing_token,
+            })
             .collect(),
     })
 }
@@ -108,7 +119,7 @@ fn seat(row: SeatRow) -> Result<Seat, CollectError> {
     })
 }
 
-fn reservation(row: ReservationRow) -> Result<Reservation, CollectError> {
+fn reservation(row: &ReservationRow) -> Result<Reservation, CollectError> {
     let status = match row.status.as_str() {
         "pending" => ReservationStatus::Pending,
         "confirmed" => ReservationStatus::Confirmed,

@@ -70,15 +70,26 @@ pub enum CollectError {
 
 impl CollectError {
     pub(super) fn reach(store: Store, source: impl Into<BoxError>) -> Self {
-        Self::Reach { store, source: source.into() }
+        Self::Reach {
+            store,
+            source: source.into(),
+        }
     }
 
     /// For `map_err`: `what` could not be read from `store`.
     pub(super) fn read<E: Into<BoxError>>(store: Store, what: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Read { store, what, source: source.into() }
+        move |source| Self::Read {
+            store,
+            what,
+            source: source.into(),
+        }
     }
 
     pub(super) fn corrupt(store: Store, what: &'static str, row: impl fmt::Display) -> Self {
-        Self::Corrupt { store, what, row: row.to_string() }
+        Self::Corrupt {
+            store,
+            what,
+            row: row.to_string(),
+        }
     }
 }

@@ -48,12 +48,11 @@ impl Stores {
     ///
     /// # Errors
     /// When the settings name no database.
-    pub async fn from_settings(
-        settings: &Settings,
-        metrics_urls: Vec<String>,
-    ) -> Result<Self, CollectError> {
+    pub async fn from_settings(settings: &Settings, metrics_urls: Vec<String>) -> Result<Self, CollectError> {
         let database_url = |service| {
-            settings.database_url_of(service).map_err(|source| CollectError::reach(Store::Postgres, source))
+            settings
+                .database_url_of(service)
+                .map_err(|source| CollectError::reach(Store::Postgres, source))
         };
         Ok(Self {
             booking_url: database_url("booking")?,
@@ -81,13 +80,19 @@ pub async fn collect(
     now: Millis,
 ) -> Result<Evidence, CollectError> {
     let (after, sold, line, room, places) = tokio::try_join!(
-        async { let t=std::time::Instant::now(); let r=PollCounters::read(&stores.metrics_urls, now).await; eprintln!("PART {} {:?}", "PollCounte", t.elapsed()); r },
-        async { let t=std::time::Instant::now(); let r=booking::read(&stores.booking_url, sale.id).await; eprintln!("PART {} {:?}", "booking::r", t.elapsed()); r },
-        async { let t=std::time::Instant::now(); let r=queue::read(stores, sale.id).await; eprintln!("PART {} {:?}", "queue::rea", t.elapsed()); r },
+        PollCounters::read(&stores.metrics_urls, now),
+        booking::read(&stores.booking_url, sale.id),
+        queue::read(stores, sale.id),
         room::record(&stores.dynamo, sale.id),
-        async { let t=std::time::Instant::now(); let r=room::places(&stores.dynamo, sale.id).await; eprintln!("PART {} {:?}", "room::plac", t.elapsed()); r },
+        room::places(&stores.dynamo, sale.id),
     )?;
-    let money = payment::read(&stores.payment_url, &stores.provider_url, sale.id, &sold.reservations).await?;
+    let money = payment::read(
+        &stores.payment_url,
+        &stores.provider_url,
+        sale.id,
+        &sold.reservations,
+    )
+    .await?;
     observed.polls = after.cost_since(before).or(observed.polls);
     Ok(Evidence {
         sale: sale.clone(),

@@ -92,8 +92,9 @@ pub(super) async fn read(
 }
 
 async fn rows(url: &str) -> Result<Vec<PaymentRow>, CollectError> {
-    let mut conn =
-        PgConnection::connect(url).await.map_err(|source| CollectError::reach(Store::Postgres, source))?;
+    let mut conn = PgConnection::connect(url)
+        .await
+        .map_err(|source| CollectError::reach(Store::Postgres, source))?;
     sqlx::query_as(PAYMENTS_SQL)
         .fetch_all(&mut conn)
         .await
@@ -117,7 +118,11 @@ async fn ledger(provider_url: &str) -> Result<Vec<LedgerEntry>, CollectError> {
 
 fn payment(row: PaymentRow) -> Result<Payment, CollectError> {
     let strange = |what: &str| {
-        CollectError::corrupt(Store::Postgres, "a payment", format!("{} is {what}", row.order_id))
+        CollectError::corrupt(
+            Store::Postgres,
+            "a payment",
+            format!("{} is {what}", row.order_id),
+        )
     };
     let kind = match row.payment_type.as_str() {
         "reservation" => PaymentKind::Reservation,
@@ -133,5 +138,11 @@ fn payment(row: PaymentRow) -> Result<Payment, CollectError> {
         "failed" => PaymentStatus::Failed,
         other => return Err(strange(other)),
     };
-    Ok(Payment { order_id: row.order_id, kind, target: row.target, amount: row.amount, status })
+    Ok(Payment {
+        order_id: row.order_id,
+        kind,
+        target: row.target,
+        amount: row.amount,
+        status,
+    })
 }

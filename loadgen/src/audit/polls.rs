@@ -30,7 +30,12 @@ impl PollCounters {
     /// Counters that all started at zero at `at`, for replicas that did.
     #[must_use]
     pub const fn zero(at: Millis) -> Self {
-        Self { at, replicas: 0, polls: 0, store_reads: 0 }
+        Self {
+            at,
+            replicas: 0,
+            polls: 0,
+            store_reads: 0,
+        }
     }
 
     /// Reads `/actuator/prometheus` of every replica.
@@ -94,7 +99,11 @@ fn sample(line: &str, name: &str, label: Option<&str>) -> Option<u64> {
     };
     let wanted = label.is_none_or(|label| labels.split(',').any(|has| has.trim() == label));
     let value: f64 = value.trim().parse().ok()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters are whole")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counters are whole"
+    )]
     wanted.then_some(value.max(0.0) as u64)
 }
 

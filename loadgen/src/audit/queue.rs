@@ -1,11 +1,7 @@
 //! Tier 2's admission log and the set of those inside, from Redis.
 
 use super::{CollectError, Store, Stores};
-use redis::{
-    AsyncCommands as _,
-    aio::MultiplexedConnection,
-    streams::{StreamId, StreamRangeReply},
-};
+use redis::{AsyncCommands as _, aio::MultiplexedConnection};
 use std::{str::FromStr, time::Duration};
 use urr_core::{
     admission::{LogEntry, LogKind},
@@ -31,68 +27,96 @@ pub(super) async fn read(stores: &Stores, sale: SaleId) -> Result<Line, CollectE
     let reach = |source: redis::RedisError| CollectError::reach(Store::Redis, source);
     let client = redis::Client::open(stores.redis_url.as_str()).map_err(reach)?;
     let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
-    let mut conn = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reach)?;
+    let mut conn = client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+        .map_err(reach)?;
     // Braces are literal: the cluster's hash tag (api-contract.md section 6).
     let key = |name: &str| format!("{}{{{sale}}}:{name}", stores.key_prefix);
     // The set first: whoever is in it was admitted before, so the log read later has him.
     let members: Vec<String> = conn
         .zrange(key("active"), 0, -1)
         .await
-        .map_err(CollectError::read::<redis::RedisError>(Store::Redis, "active users"))?;
+        .map_err(CollectError::read::<redis::RedisError>(
+            Store::Redis,
+            "active users",
+        ))?;
     let log = log(&mut conn, &key("log")).await?;
     let active = members
         .iter()
-        .map(|member| member.parse().map_err(|_| CollectError::corrupt(Store::Redis, "an active user", member)))
+        .map(|member| {
+            member
+                .parse()
+                .map_err(|_| CollectError::corrupt(Store::Redis, "an active user", member))
+        })
         .collect::<Result<_, _>>()?;
     Ok(Line { log, active })
 }
+
+/// An entry as Redis sends it: id, then names and values in turn. The client's own type for it
+/// builds a map of values for each of what may be millions of entries.
+type Raw = (String, Vec<String>);
 
 async fn log(conn: &mut MultiplexedConnection, key: &str) -> Result<Vec<LogEntry>, CollectError> {
     let mut log = Vec::new();
     let mut from = "-".to_owned();
     loop {
-        let page: StreamRangeReply = conn
-            .xrange_count(key, &from, "+", PAGE)
+        let page: Vec<Raw> = redis::cmd("XRANGE")
+            .arg(key)
+            .arg(&from)
+            .arg("+")
+            .arg("COUNT")
+            .arg(PAGE)
+            .query_async(conn)
             .await
-            .map_err(CollectError::read::<redis::RedisError>(Store::Redis, "the admission log"))?;
-        let Some(last) = page.ids.last() else { return Ok(log) };
+            .map_err(CollectError::read::<redis::RedisError>(
+                Store::Redis,
+                "the admission log",
+            ))?;
+        let Some((last, _)) = page.last() else {
+            return Ok(log);
+        };
         // Exclusive: from just after the last one.
-        from = format!("({}", last.id);
-        log.reserve(page.ids.len());
-        for id in &page.ids {
-            log.push(entry(id)?);
+        from = format!("({last}");
+        log.reserve(page.len());
+        for raw in &page {
+            log.push(entry(raw)?);
         }
     }
 }
 
-fn entry(id: &StreamId) -> Result<LogEntry, CollectError> {
-    let kind: String = field(id, "k")?;
-    let kind = LogKind::from_name(&kind).ok_or_else(|| strange(id, "k"))?;
+fn entry(raw: &Raw) -> Result<LogEntry, CollectError> {
+    let kind: String = field(raw, "k")?;
+    let kind = LogKind::from_name(&kind).ok_or_else(|| strange(raw, "k"))?;
     Ok(LogEntry {
         kind,
-        at: Millis(field(id, "t")?),
-        user: optional(id, "u")?,
-        position: optional(id, "p")?,
-        active_after: field(id, "a")?,
-        cap: field(id, "c")?,
-        rate_per_s: field(id, "r")?,
-        reason: optional(id, "w")?,
+        at: Millis(field(raw, "t")?),
+        user: optional(raw, "u")?,
+        position: optional(raw, "p")?,
+        active_after: field(raw, "a")?,
+        cap: field(raw, "c")?,
+        rate_per_s: field(raw, "r")?,
+        reason: optional(raw, "w")?,
     })
 }
 
-fn field<T: FromStr>(id: &StreamId, name: &str) -> Result<T, CollectError> {
-    optional(id, name)?.ok_or_else(|| strange(id, name))
+fn field<T: FromStr>(raw: &Raw, name: &str) -> Result<T, CollectError> {
+    optional(raw, name)?.ok_or_else(|| strange(raw, name))
 }
 
 /// Absent and empty mean the same: a script writes all fields.
-fn optional<T: FromStr>(id: &StreamId, name: &str) -> Result<Option<T>, CollectError> {
-    let text: Option<String> = id.get(name);
-    match text.filter(|text| !text.is_empty()) {
-        None => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| strange(id, name)),
+fn optional<T: FromStr>(raw: &Raw, name: &str) -> Result<Option<T>, CollectError> {
+    let mut pairs = raw.1.chunks_exact(2);
+    match pairs.find(|pair| pair[0] == name).map(|pair| pair[1].as_str()) {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| strange(raw, name)),
     }
 }
 
-fn strange(id: &StreamId, name: &str) -> CollectError {
-    CollectError::corrupt(Store::Redis, "a log entry", format!("{} without a good field {name}", id.id))
+fn strange((id, _): &Raw, name: &str) -> CollectError {
+    CollectError::corrupt(
+        Store::Redis,
+        "a log entry",
+        format!("{id} without a good field {name}"),
+    )
 }

@@ -22,7 +22,10 @@ type Row = HashMap<String, AttributeValue>;
 /// The record, if the sale ever had a waiting room.
 pub(super) async fn record(dynamo: &Dynamo, sale: SaleId) -> Result<Option<Room>, CollectError> {
     let what = "the waiting room's record";
-    Rooms::new(dynamo).get(sale).await.map_err(CollectError::read::<StateError>(Store::Dynamo, what))
+    Rooms::new(dynamo)
+        .get(sale)
+        .await
+        .map_err(CollectError::read::<StateError>(Store::Dynamo, what))
 }
 
 /// Every place of the sale, of every epoch, in no order.
@@ -33,7 +36,11 @@ pub(super) async fn places(dynamo: &Dynamo, sale: SaleId) -> Result<Vec<PlaceRow
 }
 
 /// The table is keyed for joins, not for audits: a scan is what reads it all, page by page.
-async fn places_of_segment(dynamo: &Dynamo, sale: SaleId, segment: i32) -> Result<Vec<PlaceRow>, CollectError> {
+async fn places_of_segment(
+    dynamo: &Dynamo,
+    sale: SaleId,
+    segment: i32,
+) -> Result<Vec<PlaceRow>, CollectError> {
     let mut places = Vec::new();
     let mut start: Option<Row> = None;
     loop {

@@ -48,7 +48,10 @@ fn judge(sockets: u64, descriptors: Option<u64>, ports: Option<u64>) -> Result<(
         return Err(Shortage::FileDescriptors { needed, limit });
     }
     if let Some(limit) = ports.filter(|limit| *limit < sockets) {
-        return Err(Shortage::Ports { needed: sockets, limit });
+        return Err(Shortage::Ports {
+            needed: sockets,
+            limit,
+        });
     }
     Ok(())
 }
@@ -77,11 +80,17 @@ mod tests {
     fn too_few_descriptors_or_ports_are_named_before_the_run() {
         assert_eq!(
             judge(1000, Some(1024), None),
-            Err(Shortage::FileDescriptors { needed: 1256, limit: 1024 })
+            Err(Shortage::FileDescriptors {
+                needed: 1256,
+                limit: 1024
+            })
         );
         assert_eq!(
             judge(1000, Some(20_000), Some(500)),
-            Err(Shortage::Ports { needed: 1000, limit: 500 })
+            Err(Shortage::Ports {
+                needed: 1000,
+                limit: 500
+            })
         );
         assert_eq!(judge(1000, None, None), Ok(()));
         assert!(descriptors().is_some_and(|n| n > 0) && ports().is_some_and(|n| n > 0));

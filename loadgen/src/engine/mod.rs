@@ -11,7 +11,7 @@ use crate::arrivals;
 use crate::goose_shell::{Running, Shell, Tap};
 use crate::http::{Http, Pooled};
 use crate::journey::{self, Visitor, World, travel};
-use crate::measure::{Live, Outcome};
+use crate::measure::{Live, Outcome, StepSummary};
 use crate::result::{LoadResult, Validity, deciles};
 use crate::scenario::{Persona, RunLimits, Scenario, Share};
 use crate::seed::{Dice, Purpose};
@@ -71,10 +71,12 @@ pub async fn run(
 ) -> Result<LoadResult, LoadError> {
     let base = target.check()?;
     machine::check(scenario.limits.connections, scenario.browsers)?;
-    tokio::fs::create_dir_all(run_dir).await.map_err(|source| LoadError::RunDir {
-        path: run_dir.to_owned(),
-        source,
-    })?;
+    tokio::fs::create_dir_all(run_dir)
+        .await
+        .map_err(|source| LoadError::RunDir {
+            path: run_dir.to_owned(),
+            source,
+        })?;
     let started_at = SystemClock.now();
     let late_ms = started_at.since(target.sale.schedule.opens_at);
     if late_ms > 0 {
@@ -82,7 +84,14 @@ pub async fn run(
     }
     let (tap, drain) = Tap::new();
     let over = stop.child_token();
-    let world = Arc::new(World::new(scenario, target, Arc::clone(&live), tap, started_at, over));
+    let world = Arc::new(World::new(
+        scenario,
+        target,
+        Arc::clone(&live),
+        tap,
+        started_at,
+        over,
+    ));
     let crowd = Crowd::draw(scenario);
     let slot_wait = Duration::from_millis(u64::from(scenario.limits.slot_wait_ms));
     let http: Arc<dyn Http> = Arc::new(Pooled::new(
@@ -102,7 +111,8 @@ pub async fn run(
     .start();
     let seconds = tokio::spawn(tick(Arc::clone(&world)));
     let visitors = TaskTracker::new();
-    let arriving = tokio::spawn(crowd.arrive(Arc::clone(&world), http, visitors.clone(), scenario.registrations));
+    let arriving =
+        tokio::spawn(crowd.arrive(Arc::clone(&world), http, visitors.clone(), scenario.registrations));
     let cut_short = watch(scenario, &world, &visitors, &goose, &stop).await;
     // Whoever is still under way ends now and is counted as such.
     world.line_over.cancel();
@@ -186,7 +196,8 @@ impl Crowd {
                 // A thousand at once must not keep the runtime from answering them.
                 tokio::task::yield_now().await;
             }
-            if world.line_over.is_cancelled() {
+            // Who comes after the last seat is gone still comes, and is told so.
+            if world.over.is_cancelled() {
                 return;
             }
             let visitor = Visitor {
@@ -231,7 +242,11 @@ impl Crowd {
 
 #[expect(clippy::cast_precision_loss, reason = "counts of people stay below 2^53")]
 fn fraction(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 /// Which persona visitor `index` is, by the personas' shares.
@@ -276,7 +291,7 @@ async fn watch(
         if now >= world.clock.closes() {
             world.line_over.cancel();
         }
-        let all_came = counters.arrived.load(Ordering::Relaxed) >= crowd || world.line_over.is_cancelled();
+        let all_came = counters.arrived.load(Ordering::Relaxed) >= crowd;
         if all_came && visitors.is_empty() && goose.browsers_left() == 0 {
             return None;
         }
@@ -331,7 +346,7 @@ fn conclude(
         visitors: u64::from(scenario.crowd.visitors),
         browsers: u64::from(scenario.browsers),
         seats: scenario.seats(),
-        validity: validity(&scenario.limits, &funnel, &goose, cut_short.as_deref()),
+        validity: validity(&scenario.limits, &funnel, &steps, &goose, cut_short.as_deref()),
         waiting: deciles(&observations),
         series: live.series(),
         funnel,
@@ -348,6 +363,7 @@ fn conclude(
 fn validity(
     limits: &RunLimits,
     funnel: &crate::measure::Funnel,
+    steps: &[StepSummary],
     goose: &crate::result::GooseSummary,
     cut_short: Option<&str>,
 ) -> Validity {
@@ -369,11 +385,14 @@ fn validity(
             limits.slot_wait_ms
         ));
     }
-    if funnel.goose_missed > 0 {
-        reasons.push(format!("goose missed {} measurements", funnel.goose_missed));
-    }
+    let measured: u64 = steps.iter().map(StepSummary::total).sum();
     if let Some(error) = &goose.error {
         reasons.push(format!("goose could not judge: {error}"));
+    } else if goose.requests < measured {
+        reasons.push(format!(
+            "goose counted {} of {measured} measurements",
+            goose.requests
+        ));
     }
     if let Some(why) = cut_short {
         reasons.push(format!("the run was cut short: {why}"));

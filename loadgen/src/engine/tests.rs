@@ -42,23 +42,56 @@ fn personas_come_in_their_shares() {
 }
 
 fn reasons(funnel: &Funnel, goose: &GooseSummary, cut_short: Option<&str>) -> Vec<String> {
-    validity(&scenario(7, 100).limits, funnel, goose, cut_short).reasons
+    let live = Live::new();
+    live.record(&crate::measure::Sample {
+        step: crate::measure::Step::Join,
+        lane: crate::measure::Lane::Crowd,
+        response: Duration::ZERO,
+        service: Duration::ZERO,
+        status: 200,
+        verdict: crate::measure::Verdict::Fine,
+    });
+    validity(
+        &scenario(7, 100).limits,
+        funnel,
+        &live.summaries(),
+        goose,
+        cut_short,
+    )
+    .reasons
 }
 
 #[test]
 fn a_saturated_generator_makes_its_run_invalid_and_says_why() {
-    let fine = Funnel { requests: 1000, late: 50, ..Funnel::default() };
-    let goose = GooseSummary::default();
+    let fine = Funnel {
+        requests: 1000,
+        late: 50,
+        ..Funnel::default()
+    };
+    let goose = GooseSummary {
+        requests: 1,
+        ..GooseSummary::default()
+    };
     assert_eq!(reasons(&fine, &goose, None), [""; 0]);
-    let late = Funnel { late: 51, ..fine.clone() };
+    let late = Funnel {
+        requests: 1000,
+        late: 51,
+        ..Funnel::default()
+    };
     assert!(reasons(&late, &goose, None)[0].contains("5.1%"));
     let mut outcomes = vec![0; Outcome::ALL.len()];
     outcomes[Outcome::Dropped as usize] = 3;
-    let dropped = Funnel { outcomes, ..fine.clone() };
+    let dropped = Funnel {
+        outcomes,
+        ..Funnel::default()
+    };
     assert!(reasons(&dropped, &goose, None)[0].contains("3 visitors never came"));
-    let deaf = Funnel { goose_missed: 9, ..fine.clone() };
-    assert!(reasons(&deaf, &goose, None)[0].contains("goose missed 9"));
-    let broken = GooseSummary { error: Some("no".to_owned()), ..goose.clone() };
+    let deaf = GooseSummary::default();
+    assert!(reasons(&fine, &deaf, None)[0].contains("goose counted 0 of 1"));
+    let broken = GooseSummary {
+        error: Some("no".to_owned()),
+        ..GooseSummary::default()
+    };
     assert!(reasons(&fine, &broken, None)[0].contains("goose could not judge"));
     assert!(reasons(&fine, &goose, Some("it rained"))[0].contains("it rained"));
 }

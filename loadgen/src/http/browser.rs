@@ -5,7 +5,7 @@
 //! as a header.
 
 use super::{ANSWER_WITHIN, Answer, Ask, Http, Lost, retry_after};
-use crate::measure::{Gauge, Lane, Live};
+use crate::measure::{Lane, Live, Up};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use reqwest::cookie::Jar;
@@ -28,7 +28,6 @@ struct Inner {
 
 impl Browser {
     /// A client builder with an empty jar, for goose to build the client from.
-    #[must_use]
     pub fn builder() -> (ClientBuilder, Arc<Jar>) {
         let jar = Arc::new(Jar::default());
         let builder = Client::builder()
@@ -42,14 +41,19 @@ impl Browser {
     #[must_use]
     pub fn new(client: Client, jar: Arc<Jar>, base: Url, live: Arc<Live>) -> Self {
         Self {
-            inner: Arc::new(Inner { client, jar, base, live }),
+            inner: Arc::new(Inner {
+                client,
+                jar,
+                base,
+                live,
+            }),
         }
     }
 }
 
 impl Inner {
     async fn send(self: Arc<Self>, ask: Ask) -> Result<Answer, Lost> {
-        let _open = Gauge::raise(&self.live.counters.in_flight);
+        let _open = Up::raise(&self.live, |counters| &counters.in_flight);
         let sent = Instant::now();
         let cookies = [
             ("access_token", &ask.passes.access),
@@ -58,7 +62,8 @@ impl Inner {
         ];
         for (name, token) in cookies {
             if let Some(token) = token {
-                self.jar.add_cookie_str(&format!("{name}={token}; Path=/"), &self.base);
+                self.jar
+                    .add_cookie_str(&format!("{name}={token}; Path=/"), &self.base);
             }
         }
         let url = self.base.join(&ask.path).map_err(|_| Lost::Broken(sent))?;
@@ -79,13 +84,22 @@ impl Inner {
                 .body(body);
         }
         let lost = |error: reqwest::Error| {
-            if error.is_timeout() { Lost::Silence(sent) } else { Lost::Broken(sent) }
+            if error.is_timeout() {
+                Lost::Silence(sent)
+            } else {
+                Lost::Broken(sent)
+            }
         };
         let response = request.send().await.map_err(lost)?;
         let status = response.status().as_u16();
         let retry_after_s = retry_after(response.headers());
         let body = response.bytes().await.map_err(lost)?;
-        Ok(Answer { status, retry_after_s, body, sent })
+        Ok(Answer {
+            status,
+            retry_after_s,
+            body,
+            sent,
+        })
     }
 }
 

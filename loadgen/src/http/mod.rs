@@ -116,5 +116,11 @@ pub trait Http: Send + Sync + 'static {
 
 /// Seconds of a `Retry-After` header.
 fn retry_after(headers: &http::HeaderMap) -> Option<u32> {
-    headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+    headers
+        .get(http::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }

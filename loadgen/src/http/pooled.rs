@@ -4,7 +4,7 @@
 //! more than the requests (measured: 6-9k requests/s instead of 50k).
 
 use super::{ANSWER_WITHIN, Answer, Ask, Http, Lost, retry_after};
-use crate::measure::{Counters, Gauge, Lane, Live};
+use crate::measure::{Counters, Lane, Live, Up};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -65,7 +65,7 @@ impl Inner {
             Counters::add(&self.live.counters.dropped);
             return Err(Lost::NoSlot);
         };
-        let _open = Gauge::raise(&self.live.counters.in_flight);
+        let _open = Up::raise(&self.live, |counters| &counters.in_flight);
         let sent = Instant::now();
         let Ok(request) = request(&self.base, ask) else {
             return Err(Lost::Broken(sent));
@@ -75,7 +75,12 @@ impl Inner {
             let status = response.status().as_u16();
             let retry_after_s = retry_after(response.headers());
             let body = response.into_body().collect().await.map_err(|_| ())?;
-            Ok::<_, ()>(Answer { status, retry_after_s, body: body.to_bytes(), sent })
+            Ok::<_, ()>(Answer {
+                status,
+                retry_after_s,
+                body: body.to_bytes(),
+                sent,
+            })
         };
         match tokio::time::timeout(ANSWER_WITHIN, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -98,7 +103,10 @@ fn request(base: &str, ask: Ask) -> http::Result<http::Request<Full<Bytes>>> {
         builder = builder.header("x-queue-entry-token", entry.as_ref());
     }
     let mut cookies = String::new();
-    for (name, token) in [("urr-vwr-token", &ask.passes.vwr), ("urr-entry-token", &ask.passes.entry)] {
+    for (name, token) in [
+        ("urr-vwr-token", &ask.passes.vwr),
+        ("urr-entry-token", &ask.passes.entry),
+    ] {
         if let Some(token) = token {
             let separator = if cookies.is_empty() { "" } else { "; " };
             // Writing to a String cannot fail.

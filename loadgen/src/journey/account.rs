@@ -51,8 +51,8 @@ impl World {
 
 impl Journey {
     /// This visitor's account; waits for a real registration to finish.
-    pub(super) async fn account(&mut self, real: Option<RealAccount>) -> Stage<Account> {
-        let account = match real {
+    pub(super) async fn account(&mut self) -> Stage<Account> {
+        let account = match self.account.take() {
             None => self.world.mint(self.index),
             Some(real) => real.await.ok().flatten().ok_or(Outcome::Failed)?,
         };
@@ -74,6 +74,7 @@ pub(crate) async fn register(
         http,
         index,
         persona: 0,
+        account: None,
         passes: Passes::default(),
         arrival: due,
         position: 0,
@@ -91,7 +92,11 @@ impl Journey {
     async fn register(&mut self, due: Instant) -> Stage<Account> {
         self.stay_until(due).await?;
         // The sale's id keeps two drills on one database apart.
-        let email = format!("visitor-{}-{}@drill.invalid", self.index, self.world.sale.simple());
+        let email = format!(
+            "visitor-{}-{}@drill.invalid",
+            self.index,
+            self.world.sale.simple()
+        );
         let password = format!("{:032x}", self.dice.wide());
         let body = serde_json::json!({
             "email": email, "password": password, "name": format!("Visitor {}", self.index), "phone": "",

@@ -1,7 +1,7 @@
 //! Tier 2: stepping up to the door with the waiting room's token until the entry token is given.
 
 use super::request::read;
-use super::{Account, Journey, Stage};
+use super::{Journey, Stage};
 use crate::http::Ask;
 use crate::measure::{Outcome, Step};
 use crate::wire::{Queued, next_poll_ms};
@@ -25,7 +25,7 @@ enum Door {
 
 impl Journey {
     /// Steps up and waits; yields the entry token.
-    pub(super) async fn pass_door(&mut self, _account: &Account) -> Stage<Arc<str>> {
+    pub(super) async fn pass_door(&mut self) -> Stage<Arc<str>> {
         let mut due = Instant::now();
         let mut said = Door::StepUp;
         let mut step_ups = 0;
@@ -71,7 +71,10 @@ impl Journey {
         let queued: Queued = read(&answer, step)?;
         Ok(match (queued.status.as_str(), queued.entry_token) {
             ("active", Some(token)) => Door::Open(token.into()),
-            _ if queued.sold_out => return Err(Outcome::SoldOut),
+            _ if queued.sale_state.as_deref() == Some("soldOut") => {
+                self.leave().await;
+                return Err(Outcome::SoldOut);
+            }
             ("not_in_queue", _) => Door::StepUp,
             _ => {
                 let wait = next_poll_ms(queued.next_poll, queued.next_poll_ms, NEXT_POLL_DEFAULT_S);
@@ -88,7 +91,10 @@ impl Journey {
             return Ok(None);
         }
         let queued: Queued = read(&answer, Step::QueuePoll)?;
-        Ok(queued.entry_token.filter(|_| queued.status == "active").map(Into::into))
+        Ok(queued
+            .entry_token
+            .filter(|_| queued.status == "active")
+            .map(Into::into))
     }
 
     /// Gives the place or slot back.

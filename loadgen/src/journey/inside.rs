@@ -6,7 +6,7 @@ use crate::http::{Answer, Ask};
 use crate::measure::{Counters, Outcome, Sample, Step, Verdict};
 use crate::observe::Purchase;
 use crate::scenario::Behaviour;
-use crate::wire::{Prepared, Reservation, Reserved, SeatMap};
+use crate::wire::{NotPaid, Prepared, Reservation, Reserved, SeatMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -17,6 +17,8 @@ const RACES_MAX: u32 = 10;
 const EMPTY_LOOKS_MAX: u32 = 3;
 /// Tries to pay, each with a new payment key, when the provider refuses.
 const PAYMENTS_MAX: u32 = 3;
+/// Presses of one pay button while its payment is being processed.
+const PRESSES_MAX: u32 = 20;
 /// Times an entry token is renewed.
 const RENEWALS_MAX: u32 = 3;
 
@@ -28,6 +30,15 @@ enum Look {
     Elsewhere(String),
     /// Nothing free anywhere.
     Nothing,
+}
+
+/// How a press of the pay button ended.
+enum Payment {
+    Taken,
+    /// The provider said no; another card may do.
+    Declined,
+    /// The hold was over.
+    TooLate,
 }
 
 /// Seats that are held.
@@ -95,7 +106,8 @@ impl Journey {
             return Ok(Outcome::LostRace);
         };
         if let Behaviour::PaysLate { after_ms } = *self.behaviour() {
-            self.linger_until(Instant::now() + Duration::from_millis(u64::from(after_ms))).await?;
+            self.linger_until(Instant::now() + Duration::from_millis(u64::from(after_ms)))
+                .await?;
         }
         self.pay(account, &held).await
     }
@@ -108,7 +120,8 @@ impl Journey {
             let due = self.think().await?;
             match self.look(due, &section).await? {
                 Look::Elsewhere(name) => section = name,
-                Look::Nothing if empty_looks < EMPTY_LOOKS_MAX => {
+                // Once every seat is paid for, none comes back.
+                Look::Nothing if empty_looks < EMPTY_LOOKS_MAX && !self.world.is_sold_out() => {
                     empty_looks += 1;
                     let again = Instant::now() + Duration::from_millis(self.dice.around_ms(1500));
                     self.linger_until(again).await?;
@@ -154,7 +167,9 @@ impl Journey {
             .map(|seat| seat.id)
             .collect();
         if free.len() >= wanted {
-            let chosen = (0..wanted).map(|_| free.swap_remove(self.dice.below(free.len()))).collect();
+            let chosen = (0..wanted)
+                .map(|_| free.swap_remove(self.dice.below(free.len())))
+                .collect();
             return Ok(Look::Seats(chosen));
         }
         let wanted = wanted as u64;
@@ -191,7 +206,12 @@ impl Journey {
     }
 
     /// Tries to hold `seats`; `None` when somebody was quicker.
-    async fn reach_for(&mut self, due: Instant, account: &Account, seats: &[Uuid]) -> Stage<Option<Reservation>> {
+    async fn reach_for(
+        &mut self,
+        due: Instant,
+        account: &Account,
+        seats: &[Uuid],
+    ) -> Stage<Option<Reservation>> {
         let body = serde_json::json!({
             "eventId": self.world.sale, "seatIds": seats, "idempotencyKey": self.fresh_key(),
         })
@@ -225,30 +245,63 @@ impl Journey {
     }
 
     async fn pay(&mut self, account: &Account, held: &Held) -> Stage<Outcome> {
-        let due = self.think().await?;
+        let mut due = self.think().await?;
         Counters::add(&self.world.live.counters.paid);
         let amount = held.reservation.total_amount;
-        let body = serde_json::json!({ "amount": amount, "reservationId": held.reservation.id });
-        let ask = Ask::post(self.world.paths.prepare.clone(), Some(body.to_string()), &self.passes);
-        let answer = self.request(Step::Prepare, due, ask).await?;
-        if !(200..300).contains(&answer.status) {
-            return Ok(Outcome::HoldLost);
-        }
-        let prepared: Prepared = read(&answer, Step::Prepare)?;
         for _ in 0..PAYMENTS_MAX {
-            let due = self.think().await?;
+            let body = serde_json::json!({ "amount": amount, "reservationId": held.reservation.id });
+            let ask = Ask::post(
+                self.world.paths.prepare.clone(),
+                Some(body.to_string()),
+                &self.passes,
+            );
+            let answer = self.request(Step::Prepare, due, ask).await?;
+            if !(200..300).contains(&answer.status) {
+                return Ok(Outcome::HoldLost);
+            }
+            let prepared: Prepared = read(&answer, Step::Prepare)?;
+            due = self.think().await?;
             let payment_key = format!("drill_{}", self.fresh_key());
-            let answer = self.confirm(due, &prepared.order_id, &payment_key, amount).await?;
-            match answer.status {
-                200..=299 => {
+            match self
+                .confirm_until_known(due, &prepared.order_id, &payment_key, amount)
+                .await?
+            {
+                Payment::Taken => {
                     self.note_purchase(account, held, prepared.order_id, payment_key);
                     return Ok(Outcome::Bought);
                 }
-                403 | 404 | 409 | 410 => return Ok(Outcome::HoldLost),
-                _ => {}
+                Payment::TooLate => return Ok(Outcome::HoldLost),
+                Payment::Declined => due = self.think().await?,
             }
         }
         Ok(Outcome::PaymentRefused)
+    }
+
+    /// Presses pay, and again with the same key while the first press is being worked on.
+    async fn confirm_until_known(
+        &mut self,
+        mut due: Instant,
+        order: &str,
+        payment_key: &str,
+        amount: u64,
+    ) -> Stage<Payment> {
+        for _ in 0..PRESSES_MAX {
+            let answer = self.confirm(due, order, payment_key, amount).await?;
+            if (200..300).contains(&answer.status) {
+                return Ok(Payment::Taken);
+            }
+            let why: NotPaid = serde_json::from_slice(&answer.body).unwrap_or_default();
+            if why.status.as_deref() != Some("processing") {
+                return Ok(if why.code.is_some() {
+                    Payment::Declined
+                } else {
+                    Payment::TooLate
+                });
+            }
+            due = Instant::now() + Duration::from_millis(self.dice.around_ms(700));
+            self.linger_until(due).await?;
+        }
+        Err(Outcome::Failed)
     }
 
     /// Presses pay: once, or as often at once as an impatient finger does.
@@ -258,12 +311,22 @@ impl Journey {
             _ => 1,
         };
         let body = serde_json::json!({ "paymentKey": payment_key, "orderId": order, "amount": amount });
-        let ask = Ask::post(self.world.paths.confirm.clone(), Some(body.to_string()), &self.passes);
+        let ask = Ask::post(
+            self.world.paths.confirm.clone(),
+            Some(body.to_string()),
+            &self.passes,
+        );
         let more: Vec<_> = (1..presses).map(|_| self.http.send(ask.clone())).collect();
-        let (answer, more) = futures::join!(self.request(Step::Confirm, due, ask), futures::future::join_all(more));
+        let (answer, more) = futures::join!(
+            self.request(Step::Confirm, due, ask),
+            futures::future::join_all(more)
+        );
         let answer = answer?;
         // Whichever press was first has paid; the others may be told so in other words.
-        let paid = more.into_iter().flatten().find(|other| (200..300).contains(&other.status));
+        let paid = more
+            .into_iter()
+            .flatten()
+            .find(|other| (200..300).contains(&other.status));
         Ok(match paid {
             Some(other) if !(200..300).contains(&answer.status) => other,
             _ => answer,
@@ -306,7 +369,10 @@ impl Journey {
 /// The start of an answer's body, for a log line.
 fn text(answer: &Answer) -> String {
     const SHOWN: usize = 200;
-    String::from_utf8_lossy(&answer.body).chars().take(SHOWN).collect()
+    String::from_utf8_lossy(&answer.body)
+        .chars()
+        .take(SHOWN)
+        .collect()
 }
 
 /// A section's name in a query: everything but letters and digits is escaped.

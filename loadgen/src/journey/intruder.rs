@@ -24,7 +24,7 @@ impl Journey {
     /// Waits for the opening, then tries every trick once.
     pub(super) async fn intrude(&mut self) -> Stage<Outcome> {
         /// Spread over the busiest seconds.
-        const WITHIN_MS: u32 = 2000;
+        const WITHIN_MS: u32 = 1000;
         let Behaviour::Intrudes { tricks } = self.behaviour() else {
             return Err(Outcome::Failed);
         };
@@ -42,7 +42,12 @@ impl Journey {
             if got_in {
                 outcome = Outcome::BrokeIn;
             }
-            let intrusion = Intrusion { trick, request, status: answer.status, got_in };
+            let intrusion = Intrusion {
+                trick,
+                request,
+                status: answer.status,
+                got_in,
+            };
             self.world.observer.note(|notes| notes.intrusion(intrusion));
         }
         Ok(outcome)

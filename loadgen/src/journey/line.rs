@@ -3,11 +3,10 @@
 use super::request::read;
 use super::{Journey, Stage};
 use crate::http::{Answer, Ask, Lost};
-use crate::measure::{Counters, Live, Outcome, Step};
+use crate::measure::{Counters, Outcome, Step, Up};
 use crate::scenario::Behaviour;
 use crate::wire::{Assigned, Checked, next_poll_ms};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use urr_core::audit::{JoinSeen, ServingSeen};
 use uuid::Uuid;
@@ -27,28 +26,6 @@ enum Said {
     Unknown,
 }
 
-/// The gauge of people in line, held up while a visitor is one of them.
-pub(super) struct InLine {
-    live: Arc<Live>,
-}
-
-impl InLine {
-    fn enter(live: &Arc<Live>) -> Self {
-        Counters::add(Self::gauge(live));
-        Self { live: Arc::clone(live) }
-    }
-
-    fn gauge(live: &Live) -> &AtomicU64 {
-        &live.counters.waiting
-    }
-}
-
-impl Drop for InLine {
-    fn drop(&mut self) {
-        Counters::sub(Self::gauge(&self.live));
-    }
-}
-
 /// Times a place may be lost and asked for again before something is badly wrong.
 const REJOINS_MAX: u32 = 20;
 /// What the contract says when an answer does not (api-contract.md section 5).
@@ -56,10 +33,10 @@ const NEXT_POLL_DEFAULT_S: f64 = 5.0;
 
 impl Journey {
     /// Joins and waits until the waiting room serves this place; the token is then in the passes.
-    pub(super) async fn join_and_wait(&mut self) -> Stage<InLine> {
+    pub(super) async fn join_and_wait(&mut self) -> Stage<Up> {
         let due = self.arrival;
         let mut place = Box::pin(self.join(due)).await?;
-        let in_line = InLine::enter(&self.world.live);
+        let in_line = Up::raise(&self.world.live, |counters| &counters.waiting);
         Counters::add(&self.world.live.counters.joined);
         let mut rejoins = 0;
         loop {
@@ -120,14 +97,17 @@ impl Journey {
         for _ in 0..EARLY_MAX {
             let ask = Ask::post(self.world.paths.assign.clone(), Some(body.clone()), &self.passes);
             let more: Vec<_> = (1..joins).map(|_| self.http.send(ask.clone())).collect();
-            let (answer, more) = futures::join!(self.request(Step::Join, due, ask), futures::future::join_all(more));
+            let (answer, more) = futures::join!(
+                self.request(Step::Join, due, ask),
+                futures::future::join_all(more)
+            );
             let answer = answer?;
             match answer.status {
                 200..=299 => {
                     let assigned: Assigned = read(&answer, Step::Join)?;
                     let wait = next_poll_ms(assigned.next_poll, assigned.next_poll_ms, NEXT_POLL_DEFAULT_S);
                     let request = assigned.request_id;
-                    self.note_join(&user, &answer, assigned, more);
+                    self.note_join(&user, &answer, &assigned, more);
                     return Ok(Place {
                         request,
                         next_poll: Instant::now() + Duration::from_millis(wait),
@@ -144,7 +124,13 @@ impl Journey {
     }
 
     /// Notes every place this visitor was told, for the auditor to compare.
-    fn note_join(&mut self, user: &str, answer: &Answer, assigned: Assigned, more: Vec<Result<Answer, Lost>>) {
+    fn note_join(
+        &mut self,
+        user: &str,
+        answer: &Answer,
+        assigned: &Assigned,
+        more: Vec<Result<Answer, Lost>>,
+    ) {
         let clock = self.world.clock;
         let answered_at = clock.now();
         let seen = |answer: &Answer, assigned: &Assigned| JoinSeen {
@@ -154,18 +140,25 @@ impl Journey {
             position: assigned.position,
             request_id: Some(assigned.request_id),
         };
-        let mut joins = vec![seen(answer, &assigned)];
+        let mut joins = vec![seen(answer, assigned)];
         for answer in more.into_iter().flatten() {
             if let Ok(assigned) = serde_json::from_slice::<Assigned>(&answer.body) {
                 joins.push(seen(&answer, &assigned));
             }
         }
-        self.world.observer.note(|notes| joins.into_iter().for_each(|join| notes.join(join)));
+        self.world
+            .observer
+            .note(|notes| joins.into_iter().for_each(|join| notes.join(join)));
         self.position = assigned.position;
     }
 
     async fn poll(&mut self, place: Place) -> Stage<Said> {
-        let path = format!("{}/{}?userId={}", self.world.paths.check, place.request, self.visitor_key());
+        let path = format!(
+            "{}/{}?userId={}",
+            self.world.paths.check,
+            place.request,
+            self.visitor_key()
+        );
         let ask = Ask::get(path, &self.passes);
         let answer = self.request(Step::Poll, place.next_poll, ask).await?;
         if answer.status == 404 {
@@ -214,4 +207,3 @@ fn base36(mut n: u64) -> String {
     }
     text.iter().rev().map(|digit| char::from(*digit)).collect()
 }
-

@@ -12,13 +12,13 @@ mod line;
 mod request;
 mod world;
 
-pub use account::{Account, RealAccount};
 pub(crate) use account::register;
+pub use account::{Account, RealAccount};
 pub use request::Backoff;
 pub use world::{Paths, RunClock, World};
 
 use crate::http::{Http, Passes};
-use crate::measure::{Counters, Gauge, Lane, Outcome, Sample, Step, Verdict};
+use crate::measure::{Counters, Lane, Outcome, Sample, Step, Up, Verdict};
 use crate::observe::WaitSeen;
 use crate::scenario::Behaviour;
 use crate::seed::{Dice, Purpose};
@@ -46,6 +46,7 @@ pub(crate) struct Journey {
     pub(crate) index: u64,
     pub(crate) persona: usize,
     pub(crate) dice: Dice,
+    pub(crate) account: Option<RealAccount>,
     pub(crate) passes: Passes,
     /// When the visitor meant to arrive.
     pub(crate) arrival: Instant,
@@ -54,41 +55,55 @@ pub(crate) struct Journey {
 }
 
 /// Walks `visitor`, who means to arrive at `arrival`, and counts how it ends.
-pub async fn travel(world: Arc<World>, http: Arc<dyn Http>, visitor: Visitor, arrival: Instant) -> Outcome {
-    let counters = Arc::clone(&world.live);
-    Counters::add(&counters.counters.arrived);
-    let _under_way = Gauge::raise(&counters.counters.under_way);
-    let journey = Journey {
+///
+/// Not an `async fn`: those keep their arguments twice, and this is what a million of are kept.
+pub fn travel(
+    world: Arc<World>,
+    http: Arc<dyn Http>,
+    visitor: Visitor,
+    arrival: Instant,
+) -> impl Future<Output = Outcome> + Send + 'static {
+    let mut journey = Journey {
         dice: Dice::new(world.seed, visitor.index, Purpose::Journey),
         http,
         index: visitor.index,
         persona: visitor.persona,
+        account: visitor.account,
         passes: Passes::default(),
         arrival,
         position: 0,
         world,
     };
-    let outcome = match journey.walk(visitor.account).await {
-        Ok(outcome) | Err(outcome) => outcome,
-    };
-    counters.counters.end(outcome);
-    outcome
+    async move {
+        Counters::add(&journey.world.live.counters.arrived);
+        let under_way = Up::raise(&journey.world.live, |counters| &counters.under_way);
+        let outcome = match journey.walk().await {
+            Ok(outcome) | Err(outcome) => outcome,
+        };
+        drop(under_way);
+        journey.world.live.counters.end(outcome);
+        outcome
+    }
 }
 
 impl Journey {
-    async fn walk(mut self, account: Option<RealAccount>) -> Stage<Outcome> {
+    async fn walk(&mut self) -> Stage<Outcome> {
         if matches!(self.behaviour(), Behaviour::Intrudes { .. }) {
             return Box::pin(self.intrude()).await;
         }
-        let live = Arc::clone(&self.world.live);
-        let waiting = self.join_and_wait().await?;
-        let account = Box::pin(self.account(account)).await?;
-        let entry = Box::pin(self.pass_door(&account)).await?;
-        drop(waiting);
-        Counters::add(&live.counters.admitted);
-        let _inside = Gauge::raise(&live.counters.inside);
+        let in_line = self.join_and_wait().await?;
+        Box::pin(self.enter(in_line)).await
+    }
+
+    /// From the waiting room's door on.
+    async fn enter(&mut self, in_line: Up) -> Stage<Outcome> {
+        let account = self.account().await?;
+        let entry = self.pass_door().await?;
+        drop(in_line);
+        Counters::add(&self.world.live.counters.admitted);
+        let _inside = Up::raise(&self.world.live, |counters| &counters.inside);
         self.note_wait();
-        Box::pin(self.be_inside(account, entry)).await
+        self.be_inside(account, entry).await
     }
 
     pub(crate) fn behaviour(&self) -> &Behaviour {
@@ -115,12 +130,17 @@ impl Journey {
         let gives_up = self.patience_ends().filter(|end| *end < until);
         let until = gives_up.unwrap_or(until);
         tokio::select! {
+            biased;
             () = self.world.line_over.cancelled() => {
                 return Err(self.world.line_outcome());
             }
             () = tokio::time::sleep_until(until.into()) => {}
         }
-        if gives_up.is_some() { Err(Outcome::GaveUp) } else { Ok(()) }
+        if gives_up.is_some() {
+            Err(Outcome::GaveUp)
+        } else {
+            Ok(())
+        }
     }
 
     /// Sleeps inside until `until`; ends the journey when the run is over.

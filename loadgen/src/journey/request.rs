@@ -4,6 +4,7 @@ use super::{Journey, Stage};
 use crate::http::{Answer, Ask, Lost};
 use crate::measure::{Counters, Outcome, Sample, Step, Verdict};
 use crate::seed::Dice;
+use crate::wire::ComeAgain;
 use std::time::{Duration, Instant};
 
 /// How errors are retried. The defaults outlast a service that is killed and started again within
@@ -36,10 +37,23 @@ impl Backoff {
     /// sooner than the server asked.
     #[must_use]
     pub fn wait(&self, attempt: u32, asked: Option<Duration>, dice: &mut Dice) -> Duration {
-        let doubled = self.first.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(16)));
+        let doubled = self
+            .first
+            .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(16)));
         let spread = doubled.min(self.most).mul_f64(0.5 + dice.unit());
         spread.max(asked.unwrap_or_default().min(Self::OBEYED))
     }
+}
+
+/// The wait a refusal asks for, by header or by the contract's body field.
+fn asked_wait(answer: &Answer) -> Option<Duration> {
+    let in_body = || {
+        serde_json::from_slice::<ComeAgain>(&answer.body)
+            .ok()?
+            .retry_after
+    };
+    let seconds = answer.retry_after_s.or_else(in_body)?;
+    Some(Duration::from_secs(u64::from(seconds)))
 }
 
 /// Whether sending the same request again may help.
@@ -56,7 +70,14 @@ pub(super) const fn verdict(step: Step, status: u16) -> Verdict {
         (_, 429) => Verdict::Failed,
         // Seat taken, hold over, token over, not open: answers, not errors.
         (
-            Step::Join | Step::Poll | Step::Queue | Step::QueuePoll | Step::SeatMap | Step::Hold | Step::Prepare | Step::Confirm,
+            Step::Join
+            | Step::Poll
+            | Step::Queue
+            | Step::QueuePoll
+            | Step::SeatMap
+            | Step::Hold
+            | Step::Prepare
+            | Step::Confirm,
             400..=499,
         ) => Verdict::Declined,
         _ => Verdict::Failed,
@@ -75,7 +96,7 @@ impl Journey {
             self.measure(step, due, &result);
             let asked = match result {
                 Ok(answer) if !worth_retrying(answer.status) => return Ok(answer),
-                Ok(answer) => answer.retry_after_s.map(|s| Duration::from_secs(u64::from(s))),
+                Ok(answer) => asked_wait(&answer),
                 Err(Lost::NoSlot) if step == Step::Join => return Err(Outcome::Dropped),
                 Err(_) => None,
             };

@@ -41,7 +41,14 @@ fn world_of(scenario: &Scenario) -> Arc<World> {
         opt_in: None,
     };
     let live = Arc::new(Live::new());
-    Arc::new(World::new(scenario, &target, live, Tap::closed(), now, CancellationToken::new()))
+    Arc::new(World::new(
+        scenario,
+        &target,
+        live,
+        Tap::closed(),
+        now,
+        CancellationToken::new(),
+    ))
 }
 
 fn journey(world: &Arc<World>, index: u64) -> Journey {
@@ -50,6 +57,7 @@ fn journey(world: &Arc<World>, index: u64) -> Journey {
         http: Arc::new(Silent),
         index,
         persona: 0,
+        account: None,
         passes: Passes::default(),
         arrival: Instant::now(),
         position: 0,
@@ -60,7 +68,11 @@ fn journey(world: &Arc<World>, index: u64) -> Journey {
 #[test]
 fn a_waiting_visitor_costs_at_most_600_bytes() {
     let world = world();
-    let visitor = Visitor { index: 1, persona: 0, account: None };
+    let visitor = Visitor {
+        index: 1,
+        persona: 0,
+        account: None,
+    };
     let waiting = travel(world, Arc::new(Silent), visitor, Instant::now());
     let size = std::mem::size_of_val(&waiting);
     assert!(size <= 600, "{size} bytes");
@@ -81,7 +93,10 @@ async fn two_visitors_never_share_a_key_or_a_user_and_keep_both() {
 fn a_minted_access_token_is_one_the_services_accept() {
     let world = world();
     let account = world.mint(3);
-    let identity = world.tokens.verify_access(&account.access, world.clock.now()).unwrap();
+    let identity = world
+        .tokens
+        .verify_access(&account.access, world.clock.now())
+        .unwrap();
     assert_eq!(identity.user_id, world.user_of(3));
 }
 
@@ -91,8 +106,15 @@ fn retries_wait_longer_each_time_and_never_less_than_the_server_asks() {
     let mut dice = Dice::new(1, 1, Purpose::Journey);
     for attempt in 1..=14 {
         let wait = backoff.wait(attempt, None, &mut dice);
-        let least = backoff.first.saturating_mul(1 << (attempt - 1).min(16)).min(backoff.most) / 2;
-        assert!(wait >= least && wait <= backoff.most.mul_f64(1.5), "{attempt}: {wait:?}");
+        let least = backoff
+            .first
+            .saturating_mul(1 << (attempt - 1).min(16))
+            .min(backoff.most)
+            / 2;
+        assert!(
+            wait >= least && wait <= backoff.most.mul_f64(1.5),
+            "{attempt}: {wait:?}"
+        );
     }
     let asked = std::time::Duration::from_secs(7);
     assert!(backoff.wait(1, Some(asked), &mut dice) >= asked);
@@ -105,7 +127,10 @@ fn the_clock_of_a_run_counts_from_the_opening() {
     let world = world();
     let opening = world.clock.from_opening(0);
     assert_eq!(world.clock.us_from_opening(opening), 0);
-    assert_eq!(world.clock.us_from_opening(world.clock.from_opening(-2_000_000)), -2_000_000);
+    assert_eq!(
+        world.clock.us_from_opening(world.clock.from_opening(-2_000_000)),
+        -2_000_000
+    );
     assert_eq!(opening - world.clock.start(), std::time::Duration::from_secs(5));
     assert!(!world.clock.is_open() && !world.clock.is_closed());
 }
@@ -117,7 +142,11 @@ async fn who_loses_patience_leaves_at_that_moment_and_not_at_the_next_poll() {
     let world = world_of(&scenario);
     let journey = journey(&world, 1);
     let ends = journey.patience_ends().unwrap();
-    assert_eq!(journey.patience_ends(), Some(ends), "patience does not change by asking");
+    assert_eq!(
+        journey.patience_ends(),
+        Some(ends),
+        "patience does not change by asking"
+    );
     let far = Instant::now() + std::time::Duration::from_secs(60);
     assert_eq!(journey.wait_until(far).await, Err(Outcome::GaveUp));
     journey.world.line_over.cancel();

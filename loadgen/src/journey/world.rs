@@ -96,7 +96,11 @@ impl RunClock {
     /// The instant `us` µs from the opening; the start of the run if that is past.
     #[must_use]
     pub fn from_opening(&self, us: i64) -> Instant {
-        let us_from_start = self.opens_at.since(self.millis).saturating_mul(1000).saturating_add(us);
+        let us_from_start = self
+            .opens_at
+            .since(self.millis)
+            .saturating_mul(1000)
+            .saturating_add(us);
         self.instant + Duration::from_micros(u64::try_from(us_from_start).unwrap_or(0))
     }
 
@@ -214,10 +218,16 @@ impl World {
         self.tap.offer(sample, &self.live);
     }
 
+    /// Whether visitors have paid for every seat.
+    #[must_use]
+    pub fn is_sold_out(&self) -> bool {
+        self.sold_out.load(Ordering::Relaxed)
+    }
+
     /// How a journey ends that the end of the line ends.
     #[must_use]
     pub fn line_outcome(&self) -> Outcome {
-        if self.sold_out.load(Ordering::Relaxed) {
+        if self.is_sold_out() {
             Outcome::SoldOut
         } else {
             Outcome::StillWaiting

@@ -1,6 +1,8 @@
 //! What became of people: counters that only rise.
 
+use super::Live;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a journey ended.
@@ -176,21 +178,28 @@ impl Funnel {
     }
 }
 
-/// Holds a gauge up while something lasts; lowers it on every way out, cancellation included.
+/// Holds a gauge of a run up while something lasts; lowers it on every way out, cancellation
+/// included.
 #[derive(Debug)]
-pub struct Gauge<'a>(&'a AtomicU64);
+pub struct Up {
+    live: Arc<Live>,
+    gauge: fn(&Counters) -> &AtomicU64,
+}
 
-impl<'a> Gauge<'a> {
-    /// Raises `counter` until dropped.
+impl Up {
+    /// Raises the gauge that `gauge` picks until dropped.
     #[must_use]
-    pub fn raise(counter: &'a AtomicU64) -> Self {
-        Counters::add(counter);
-        Self(counter)
+    pub fn raise(live: &Arc<Live>, gauge: fn(&Counters) -> &AtomicU64) -> Self {
+        Counters::add(gauge(&live.counters));
+        Self {
+            live: Arc::clone(live),
+            gauge,
+        }
     }
 }
 
-impl Drop for Gauge<'_> {
+impl Drop for Up {
     fn drop(&mut self) {
-        Counters::sub(self.0);
+        Counters::sub((self.gauge)(&self.live.counters));
     }
 }

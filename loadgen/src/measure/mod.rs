@@ -10,6 +10,6 @@ mod counters;
 mod live;
 mod step;
 
-pub use counters::{Counters, Funnel, Gauge, Outcome};
+pub use counters::{Counters, Funnel, Outcome, Up};
 pub use live::{Live, LiveView, Second, StepView};
 pub use step::{Lane, Latency, Sample, Step, StepSummary, Verdict};

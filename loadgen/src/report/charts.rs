@@ -43,7 +43,7 @@ pub(super) struct Chart<'a> {
 const WIDTH: f64 = 920.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 26.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 26.0;
 
@@ -136,7 +136,11 @@ impl Chart<'_> {
                 at + 4.0,
                 escape(&(self.label)(y))
             );
-            y = if self.logarithmic { y * 10.0 } else { y + round_step(high, 4.0) };
+            y = if self.logarithmic {
+                y * 10.0
+            } else {
+                y + round_step(high, 4.0)
+            };
         }
         let (first, last) = scale.x;
         let step = round_step(last - first, 9.0).max(1.0);

@@ -106,7 +106,11 @@ fn summary(report: &RunReport) -> String {
     }
     text.push('.');
     if let Some(audit) = &report.audit {
-        let held = audit.findings.iter().filter(|f| f.verdict == Verdict::Held).count();
+        let held = audit
+            .findings
+            .iter()
+            .filter(|f| f.verdict == Verdict::Held)
+            .count();
         let checked: u64 = audit.findings.iter().map(|finding| finding.checked).sum();
         let _ = write!(
             text,
@@ -141,7 +145,11 @@ fn tiles(report: &RunReport) -> String {
     let step = |step: Step| crowd_step(&load.steps, step);
     let mut tiles = vec![
         (
-            format!("{} of {}", human::count(load.funnel.sold), human::count(load.seats)),
+            format!(
+                "{} of {}",
+                human::count(load.funnel.sold),
+                human::count(load.seats)
+            ),
             "seats sold".to_owned(),
         ),
         (
@@ -152,26 +160,40 @@ fn tiles(report: &RunReport) -> String {
     if let Some(wait) = step(Step::Wait) {
         tiles.push((human::micros(wait.p50_us), "median wait to get in".to_owned()));
     }
-    for (which, name) in [(Step::Join, "to join (p95)"), (Step::Poll, "to ask how far (p95)"), (Step::Hold, "to hold a seat (p95)")] {
+    for (which, name) in [
+        (Step::Join, "to join (p95)"),
+        (Step::Poll, "to ask how far (p95)"),
+        (Step::Hold, "to hold a seat (p95)"),
+    ] {
         if let Some(summary) = step(which) {
             tiles.push((human::micros(summary.p95_us), name.to_owned()));
         }
     }
     let mut html = String::from("<div class=\"tiles\">");
     for (figure, name) in tiles {
-        let _ = write!(html, "<div class=\"tile\"><b>{}</b><span>{}</span></div>", escape(&figure), escape(&name));
+        let _ = write!(
+            html,
+            "<div class=\"tile\"><b>{}</b><span>{}</span></div>",
+            escape(&figure),
+            escape(&name)
+        );
     }
     html.push_str("</div>");
     html
 }
 
 fn crowd_step(steps: &[StepSummary], step: Step) -> Option<&StepSummary> {
-    steps.iter().find(|summary| summary.step == step && summary.lane == Lane::Crowd)
+    steps
+        .iter()
+        .find(|summary| summary.step == step && summary.lane == Lane::Crowd)
 }
 
 /// The opening and whatever was done on purpose.
 fn marks(report: &RunReport) -> Vec<Mark> {
-    let mut marks = vec![Mark { x: 0.0, label: "opening".to_owned() }];
+    let mut marks = vec![Mark {
+        x: 0.0,
+        label: "opening".to_owned(),
+    }];
     marks.extend(report.meta.events.iter().map(|event| Mark {
         x: seconds(event.at.since(report.load.opens_at)),
         label: event.text.clone(),
@@ -193,10 +215,18 @@ fn per_second(y: f64) -> String {
 }
 
 fn people(y: f64) -> String {
-    if y >= 10_000.0 { format!("{:.0}k", y / 1000.0) } else { format!("{y:.0}") }
+    if y >= 10_000.0 {
+        format!("{:.0}k", y / 1000.0)
+    } else {
+        format!("{y:.0}")
+    }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an axis label of µs")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an axis label of µs"
+)]
 fn axis_micros(y: f64) -> String {
     human::micros(y.round() as u64)
 }
@@ -211,7 +241,12 @@ fn over_time(report: &RunReport, value: impl Fn(&Second) -> Option<f64>) -> Vec<
 }
 
 fn story(report: &RunReport, marks: &[Mark]) -> String {
-    let line = |name, colour, filled, points| Line { name, colour, filled, points };
+    let line = |name, colour, filled, points| Line {
+        name,
+        colour,
+        filled,
+        points,
+    };
     let rates = Chart {
         title: "Arrivals, admissions and sales per second",
         lines: vec![
@@ -260,7 +295,11 @@ fn story(report: &RunReport, marks: &[Mark]) -> String {
             logarithmic: false,
             label: people,
         };
-        let _ = write!(html, "<div class=\"card\" style=\"margin-top:12px\">{}</div>", chart.draw());
+        let _ = write!(
+            html,
+            "<div class=\"card\" style=\"margin-top:12px\">{}</div>",
+            chart.draw()
+        );
     }
     html
 }
@@ -279,7 +318,13 @@ fn funnel(report: &RunReport) -> String {
         ("went to pay", funnel.paid, 3),
         ("bought", bought, 3),
     ] {
-        html.push_str(&bar(name, &human::count(n), part(n), colour, &human::percent(n, whole)));
+        html.push_str(&bar(
+            name,
+            &human::count(n),
+            part(n),
+            colour,
+            &human::percent(n, whole),
+        ));
     }
     html.push_str("</tbody></table></div><p class=\"quiet\">How each journey ended:</p><div class=\"card\"><table><tbody>");
     for outcome in Outcome::ALL {
@@ -290,7 +335,13 @@ fn funnel(report: &RunReport) -> String {
                 Outcome::Failed | Outcome::BrokeIn | Outcome::Dropped => 4,
                 _ => 1,
             };
-            html.push_str(&bar(outcome.title(), &human::count(n), part(n), colour, &human::percent(n, whole)));
+            html.push_str(&bar(
+                outcome.title(),
+                &human::count(n),
+                part(n),
+                colour,
+                &human::percent(n, whole),
+            ));
         }
     }
     let _ = write!(
@@ -329,7 +380,13 @@ fn fairness(report: &RunReport) -> String {
 
 fn latency(report: &RunReport, marks: &[Mark]) -> String {
     let load = &report.load;
-    let shown = [(Step::Join, 1), (Step::Poll, 2), (Step::SeatMap, 5), (Step::Hold, 3), (Step::Confirm, 4)];
+    let shown = [
+        (Step::Join, 1),
+        (Step::Poll, 2),
+        (Step::SeatMap, 5),
+        (Step::Hold, 3),
+        (Step::Confirm, 4),
+    ];
     let chart = Chart {
         title: "95th percentile of response times, every second",
         lines: shown
@@ -352,7 +409,11 @@ fn latency(report: &RunReport, marks: &[Mark]) -> String {
         chart.draw()
     );
     for summary in &load.steps {
-        let lane = if summary.lane == Lane::Browser { " <span class=\"quiet\">(browsers)</span>" } else { "" };
+        let lane = if summary.lane == Lane::Browser {
+            " <span class=\"quiet\">(browsers)</span>"
+        } else {
+            ""
+        };
         let _ = write!(
             html,
             "<tr><th scope=\"row\">{}{lane}</th><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>",
@@ -405,9 +466,15 @@ fn thresholds(report: &RunReport) -> String {
     if report.load.thresholds.is_empty() {
         return String::new();
     }
-    let mut html = String::from("<h2>Thresholds</h2><div class=\"card\"><table><thead><tr><th></th><th>asked</th><th>seen</th><th>judged by</th></tr></thead><tbody>");
+    let mut html = String::from(
+        "<h2>Thresholds</h2><div class=\"card\"><table><thead><tr><th></th><th>asked</th><th>seen</th><th>judged by</th></tr></thead><tbody>",
+    );
     for judged in &report.load.thresholds {
-        let (class, word) = if judged.passed { ("ok", "✔ kept") } else { ("no", "✘ missed") };
+        let (class, word) = if judged.passed {
+            ("ok", "✔ kept")
+        } else {
+            ("no", "✘ missed")
+        };
         let _ = write!(
             html,
             "<tr><td class=\"{class}\">{word}</td><td>{}</td><td>{}</td><td class=\"quiet\">{}</td></tr>",
@@ -421,18 +488,35 @@ fn thresholds(report: &RunReport) -> String {
 }
 
 fn hall(report: &RunReport) -> String {
-    let Some(seats) = report.snapshots.iter().rev().find_map(|snapshot| snapshot.seats.as_ref()) else {
+    let Some(seats) = report
+        .snapshots
+        .iter()
+        .rev()
+        .find_map(|snapshot| snapshot.seats.as_ref())
+    else {
         return String::new();
     };
     let mut html = String::from("<h2>The hall at the end</h2><div class=\"card\"><table><tbody>");
     for section in &seats.sections {
-        let part = if section.capacity == 0 { 0.0 } else { float(section.sold) / float(section.capacity) };
+        let part = if section.capacity == 0 {
+            0.0
+        } else {
+            float(section.sold) / float(section.capacity)
+        };
         html.push_str(&bar(
             &section.name,
-            &format!("{} of {}", human::count(section.sold), human::count(section.capacity)),
+            &format!(
+                "{} of {}",
+                human::count(section.sold),
+                human::count(section.capacity)
+            ),
             part,
             3,
-            &if section.held > 0 { format!("{} held", human::count(section.held)) } else { String::new() },
+            &if section.held > 0 {
+                format!("{} held", human::count(section.held))
+            } else {
+                String::new()
+            },
         ));
     }
     html.push_str("</tbody></table></div>");
@@ -453,9 +537,15 @@ fn back_door(report: &RunReport) -> String {
             statuses.push(intrusion.status);
         }
     }
-    let mut html = String::from("<h2>At the back door</h2><div class=\"card\"><table><thead><tr><th></th><th>trick</th><th class=\"num\">tries</th><th class=\"num\">got in</th><th>answers</th></tr></thead><tbody>");
+    let mut html = String::from(
+        "<h2>At the back door</h2><div class=\"card\"><table><thead><tr><th></th><th>trick</th><th class=\"num\">tries</th><th class=\"num\">got in</th><th>answers</th></tr></thead><tbody>",
+    );
     for (trick, (tries, got_in, statuses)) in by_trick {
-        let (class, word) = if got_in == 0 { ("ok", "✔ shut") } else { ("no", "✘ open") };
+        let (class, word) = if got_in == 0 {
+            ("ok", "✔ shut")
+        } else {
+            ("no", "✘ open")
+        };
         let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
         let _ = write!(
             html,

@@ -29,7 +29,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -92,8 +92,17 @@ mod tests {
         assert_eq!(micros(2_350_000), "2.35 s");
         assert_eq!(micros(80_000_000), "1 min 20 s");
         assert_eq!(won(99_000), "₩99,000");
-        assert_eq!([count(0), count(999), count(1_000_000)], ["0", "999", "1,000,000"]);
-        assert_eq!([percent(1, 3), percent(3, 3), percent(0, 0)], ["33.3 %", "100 %", "–"]);
-        assert_eq!([from_opening(-4000), from_opening(12_340)], ["T−4.0 s", "T+12.3 s"]);
+        assert_eq!(
+            [count(0), count(999), count(1_000_000)],
+            ["0", "999", "1,000,000"]
+        );
+        assert_eq!(
+            [percent(1, 3), percent(3, 3), percent(0, 0)],
+            ["33.3 %", "100 %", "–"]
+        );
+        assert_eq!(
+            [from_opening(-4000), from_opening(12_340)],
+            ["T−4.0 s", "T+12.3 s"]
+        );
     }
 }

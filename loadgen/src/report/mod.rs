@@ -147,6 +147,9 @@ fn put(path: &Path, text: &str) -> Result<(), ReportError> {
         .map_err(|source| {
             // What is left of the half is of no use to anybody; the first error is the one to tell.
             let _ = std::fs::remove_file(&beside);
-            ReportError::Write { path: path.to_owned(), source }
+            ReportError::Write {
+                path: path.to_owned(),
+                source,
+            }
         })
 }

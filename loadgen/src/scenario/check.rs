@@ -7,8 +7,7 @@ use super::rules::Rule;
 use super::schema;
 use super::units::{Count, Rate, Share, Span};
 use super::{
-    Arrival, Behaviour, Crowd, Fault, PaymentProvider, Persona, Process, RunLimits, SalePlan,
-    Scenario,
+    Arrival, Behaviour, Crowd, Fault, PaymentProvider, Persona, Process, RunLimits, SalePlan, Scenario,
 };
 use crate::arrivals::Curve;
 use serde_yaml::Spanned as At;
@@ -23,13 +22,7 @@ struct Checker {
 }
 
 impl Checker {
-    fn refuse<T>(
-        &mut self,
-        field: &str,
-        at: &At<T>,
-        problem: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
+    fn refuse<T>(&mut self, field: &str, at: &At<T>, problem: impl Into<String>, remedy: impl Into<String>) {
         let place = Place::from(at.referenced);
         self.problems.push(Problem {
             at: (place.line > 0).then_some(place),
@@ -121,8 +114,14 @@ impl Checker {
                 ppm: u32::try_from(sum.abs_diff(u64::from(Share::WHOLE_PPM))).unwrap_or(u32::MAX),
             };
             let (sum, direction) = (
-                Share { ppm: u32::try_from(sum).unwrap_or(u32::MAX) },
-                if sum > u64::from(Share::WHOLE_PPM) { "take away" } else { "add" },
+                Share {
+                    ppm: u32::try_from(sum).unwrap_or(u32::MAX),
+                },
+                if sum > u64::from(Share::WHOLE_PPM) {
+                    "take away"
+                } else {
+                    "add"
+                },
             );
             self.refuse(
                 field,
@@ -148,7 +147,9 @@ pub(super) fn check(file: schema::File) -> Result<Scenario, Vec<Problem>> {
     let name_is_plain = |name: &str| {
         !name.is_empty()
             && name.len() <= 60
-            && name.chars().all(|ch| ch.is_ascii_lowercase() || ch.is_ascii_digit() || ch == '-')
+            && name
+                .chars()
+                .all(|ch| ch.is_ascii_lowercase() || ch.is_ascii_digit() || ch == '-')
     };
     if !name_is_plain(&file.name.value) {
         c.refuse(
@@ -325,7 +326,11 @@ fn admission(
         c.count_u32("sale.admission.cap", &block.cap, 1, 1_000_000)
     };
     let silence_s = c.seconds("sale.admission.silence", block.silence.as_ref(), house.silence_s);
-    let active_ttl_s = c.seconds("sale.admission.active_for", block.active_for.as_ref(), house.active_ttl_s);
+    let active_ttl_s = c.seconds(
+        "sale.admission.active_for",
+        block.active_for.as_ref(),
+        house.active_ttl_s,
+    );
     if let Some(at) = block.silence.as_ref().filter(|_| silence_s > active_ttl_s) {
         c.refuse(
             "sale.admission.silence",
@@ -338,14 +343,21 @@ fn admission(
         rate_per_s,
         cap,
         burst: c.or_count_u32("sale.admission.burst", block.burst.as_ref(), house.burst),
-        poll_budget_per_s: block
-            .poll_budget
-            .as_ref()
-            .map_or(house.poll_budget_per_s, |at| c.rate("sale.admission.poll_budget", at)),
+        poll_budget_per_s: block.poll_budget.as_ref().map_or(house.poll_budget_per_s, |at| {
+            c.rate("sale.admission.poll_budget", at)
+        }),
         silence_s,
         active_ttl_s,
-        token_ttl_s: c.seconds("sale.admission.token_for", block.token_for.as_ref(), house.token_ttl_s),
-        hold_ttl_s: c.seconds("sale.admission.hold_for", block.hold_for.as_ref(), house.hold_ttl_s),
+        token_ttl_s: c.seconds(
+            "sale.admission.token_for",
+            block.token_for.as_ref(),
+            house.token_ttl_s,
+        ),
+        hold_ttl_s: c.seconds(
+            "sale.admission.hold_for",
+            block.hold_for.as_ref(),
+            house.hold_ttl_s,
+        ),
     }
 }
 
@@ -374,7 +386,11 @@ fn crowd(
         .collect();
     let shares: Vec<Share> = personas.iter().map(|persona| persona.share).collect();
     c.shares("crowd.personas", &block.personas, &shares);
-    Crowd { visitors, arrivals, personas }
+    Crowd {
+        visitors,
+        arrivals,
+        personas,
+    }
 }
 
 fn arrival_of(
@@ -412,30 +428,54 @@ fn arrival_of(
         }
         schema::ArrivalBlock::Steady(b) => {
             let (from_ms, to_ms) = window(&b.from, &b.to);
-            (b.share.value, Curve::Steady { from_ms, to_ms }, Some((&b.from, &b.to)))
+            (
+                b.share.value,
+                Curve::Steady { from_ms, to_ms },
+                Some((&b.from, &b.to)),
+            )
         }
         schema::ArrivalBlock::Ramp(b) => {
             let (from_ms, to_ms) = window(&b.from, &b.to);
-            (b.share.value, Curve::Ramp { from_ms, to_ms }, Some((&b.from, &b.to)))
+            (
+                b.share.value,
+                Curve::Ramp { from_ms, to_ms },
+                Some((&b.from, &b.to)),
+            )
         }
         schema::ArrivalBlock::Rush(b) => {
             let (from_ms, to_ms) = window(&b.from, &b.to);
-            (b.share.value, Curve::Rush { from_ms, to_ms }, Some((&b.from, &b.to)))
+            (
+                b.share.value,
+                Curve::Rush { from_ms, to_ms },
+                Some((&b.from, &b.to)),
+            )
         }
         schema::ArrivalBlock::Peak(b) => {
             let (from_ms, to_ms) = window(&b.from, &b.to);
-            (b.share.value, Curve::Peak { from_ms, to_ms }, Some((&b.from, &b.to)))
+            (
+                b.share.value,
+                Curve::Peak { from_ms, to_ms },
+                Some((&b.from, &b.to)),
+            )
         }
         schema::ArrivalBlock::Poisson(b) => {
             let (from_ms, to_ms) = window(&b.from, &b.to);
-            (b.share.value, Curve::Poisson { from_ms, to_ms }, Some((&b.from, &b.to)))
+            (
+                b.share.value,
+                Curve::Poisson { from_ms, to_ms },
+                Some((&b.from, &b.to)),
+            )
         }
         schema::ArrivalBlock::Stairs(b) => {
             let (from_ms, to_ms) = window(&b.from, &b.to);
             let steps = c.count_u32(&field("steps"), &b.steps, 1, 1000);
             (
                 b.share.value,
-                Curve::Stairs { from_ms, to_ms, steps },
+                Curve::Stairs {
+                    from_ms,
+                    to_ms,
+                    steps,
+                },
                 Some((&b.from, &b.to)),
             )
         }
@@ -444,7 +484,10 @@ fn arrival_of(
         c.refuse(
             &field("to"),
             to,
-            format!("the curve ends at {} before it starts at {}", to.value, from.value),
+            format!(
+                "the curve ends at {} before it starts at {}",
+                to.value, from.value
+            ),
             "make `to` later than `from`",
         );
     }
@@ -498,11 +541,16 @@ fn persona_of(c: &mut Checker, index: usize, block: &schema::PersonaBlock) -> Pe
             }
             (
                 &b.share,
-                Behaviour::Intrudes { tricks: b.tricks.value.clone() },
+                Behaviour::Intrudes {
+                    tricks: b.tricks.value.clone(),
+                },
             )
         }
     };
-    Persona { share: share.value, behaviour }
+    Persona {
+        share: share.value,
+        behaviour,
+    }
 }
 
 fn registrations(c: &mut Checker, at: Option<&At<Count>>, visitors: u32) -> u32 {
@@ -525,7 +573,12 @@ fn thresholds(c: &mut Checker, texts: &[At<String>]) -> Vec<Rule> {
         match Rule::parse(&text.value) {
             Ok(rule) => rules.push(rule),
             Err(refused) => {
-                c.refuse(&format!("thresholds[{index}]"), text, refused.problem, refused.remedy);
+                c.refuse(
+                    &format!("thresholds[{index}]"),
+                    text,
+                    refused.problem,
+                    refused.remedy,
+                );
             }
         }
     }
@@ -580,7 +633,11 @@ fn faults(
             .restart_after
             .as_ref()
             .map(|at| c.span_u32(&field("restart_after"), at, 0));
-        faults.push(Fault { at_ms, kill, restart_after_ms });
+        faults.push(Fault {
+            at_ms,
+            kill,
+            restart_after_ms,
+        });
     }
     faults.sort_by_key(|fault| fault.at_ms);
     faults

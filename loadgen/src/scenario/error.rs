@@ -89,9 +89,30 @@ impl Problems {
             .location()
             .filter(|location| location.line() > 0)
             .map(Place::from);
-        let (field, problem, remedy) = explain(error.without_snippet());
-        Self::new(file, text, vec![Problem { at, field, problem, remedy }])
+        let (mut field, problem, remedy) = explain(error.without_snippet());
+        if field.is_empty() {
+            field = at.and_then(|at| key_before(text, at)).unwrap_or_default();
+        }
+        Self::new(
+            file,
+            text,
+            vec![Problem {
+                at,
+                field,
+                problem,
+                remedy,
+            }],
+        )
     }
+}
+
+/// The key whose value is at `at`: the last `key:` before it on its line.
+fn key_before(text: &str, at: Place) -> Option<String> {
+    let line = text.lines().nth(at.line.checked_sub(1)?)?;
+    let before: String = line.chars().take(at.column.saturating_sub(1)).collect();
+    let (head, _) = before.rsplit_once(':')?;
+    let key = head.rsplit(['{', ',', ' ', '[']).next()?;
+    (!key.is_empty()).then(|| key.to_owned())
 }
 
 /// The field, the problem and the remedy of what the YAML reader refused.
@@ -102,7 +123,9 @@ fn explain(error: &YamlError) -> (String, String, String) {
             format!("unknown key `{field}`"),
             suggest(field, expected, "keys here"),
         ),
-        YamlError::SerdeUnknownVariant { variant, expected, .. } => (
+        YamlError::SerdeUnknownVariant {
+            variant, expected, ..
+        } => (
             variant.clone(),
             format!("unknown word `{variant}`"),
             suggest(variant, expected, "known here"),
@@ -170,7 +193,7 @@ impl fmt::Display for Problems {
 
 impl Problems {
     fn write_one(&self, f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
-        let name = if problem.field.is_empty() || problem.problem.contains(&problem.field) {
+        let name = if problem.field.is_empty() || problem.problem.contains(&format!("`{}`", problem.field)) {
             String::new()
         } else {
             format!("{}: ", problem.field)

@@ -6,8 +6,8 @@
 
 mod check;
 mod error;
-mod schema;
 pub mod rules;
+mod schema;
 pub mod units;
 
 pub use error::{Place, Problem, Problems, ScenarioError};
@@ -344,8 +344,7 @@ impl Scenario {
         let options = serde_yaml::options! { with_snippet: false };
         let raw: schema::File = serde_yaml::from_str_with_options(text, options)
             .map_err(|error| ScenarioError::Invalid(Problems::of_yaml(file, text, &error)))?;
-        check::check(raw)
-            .map_err(|problems| ScenarioError::Invalid(Problems::new(file, text, problems)))
+        check::check(raw).map_err(|problems| ScenarioError::Invalid(Problems::new(file, text, problems)))
     }
 
     /// The sale this scenario rehearses when its clock starts at `now`.

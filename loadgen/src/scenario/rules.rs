@@ -101,8 +101,7 @@ pub(super) struct Refused {
     pub(super) remedy: String,
 }
 
-const GRAMMAR: &str =
-    "write `join p95 < 100ms`, `poll error-rate < 1%`, `dropped <= 0`, `late < 1%`, `sold >= 100%` or `failed < 1%`";
+const GRAMMAR: &str = "write `join p95 < 100ms`, `poll error-rate < 1%`, `dropped <= 0`, `late < 1%`, `sold >= 100%` or `failed < 1%`";
 
 fn refused(problem: impl Into<String>, remedy: impl Into<String>) -> Refused {
     Refused {
@@ -202,9 +201,8 @@ impl Subject {
                             suggest(name, &known, "known"),
                         )
                     })?;
-                let metric = metric.ok_or_else(|| {
-                    refused(format!("`{name}` needs a metric such as p95"), GRAMMAR)
-                })?;
+                let metric =
+                    metric.ok_or_else(|| refused(format!("`{name}` needs a metric such as p95"), GRAMMAR))?;
                 Ok(Self::Step {
                     step,
                     metric: Metric::parse(metric)?,
@@ -220,14 +218,12 @@ impl Subject {
             let value: f64 = digits.parse().ok()?;
             (value.is_finite() && value >= 0.0).then_some(value)
         };
-        let wrong = |shape: &str| {
-            refused(
-                format!("expected {shape}, found `{text}`"),
-                format!("{GRAMMAR}"),
-            )
-        };
+        let wrong = |shape: &str| refused(format!("expected {shape}, found `{text}`"), GRAMMAR);
         match self {
-            Self::Step { metric: Metric::ErrorRate, .. }
+            Self::Step {
+                metric: Metric::ErrorRate,
+                ..
+            }
             | Self::Late
             | Self::Sold
             | Self::Failed => {

@@ -96,7 +96,10 @@ fn whole<T: TryFrom<i64>>(value: f64) -> Option<T> {
     if value.fract() != 0.0 || value.abs() > EXACT {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53, checked above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole and within 2^53, checked above"
+    )]
     T::try_from(value as i64).ok()
 }
 

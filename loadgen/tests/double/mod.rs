@@ -75,7 +75,9 @@ pub(crate) struct Double {
 impl Double {
     /// Starts it; yields itself and its address.
     pub(crate) async fn start(manners: Manners) -> (Self, String) {
-        let seats = (0..manners.seats).map(|n| Uuid::from_u128(n as u128 + 1)).collect();
+        let seats = (0..manners.seats)
+            .map(|n| Uuid::from_u128(n as u128 + 1))
+            .collect();
         let double = Self {
             manners,
             seen: Arc::default(),
@@ -87,7 +89,10 @@ impl Double {
             .route("/vwr-api/vwr/check/{sale}/{request}", get(check))
             .route("/api/v1/queue/check/{sale}", post(door))
             .route("/api/v1/queue/status/{sale}", get(door))
-            .route("/api/v1/queue/heartbeat/{sale}", post(|| async { Json(json!({})) }))
+            .route(
+                "/api/v1/queue/heartbeat/{sale}",
+                post(|| async { Json(json!({})) }),
+            )
             .route("/api/v1/queue/leave/{sale}", post(leave))
             .route("/api/v1/seats/events/{sale}", get(map))
             .route("/api/v1/seats/reserve", post(reserve))
@@ -104,8 +109,12 @@ impl Double {
     }
 
     fn serving(&self) -> u64 {
-        let open = self.opened.elapsed().as_millis() as u64;
-        if Instant::now() < self.opened { 0 } else { open * self.manners.rate_per_s / 1000 }
+        let open = u64::try_from(self.opened.elapsed().as_millis()).unwrap();
+        if Instant::now() < self.opened {
+            0
+        } else {
+            open * self.manners.rate_per_s / 1000
+        }
     }
 }
 
@@ -145,7 +154,11 @@ async fn check(
     let Some(user) = seen.requests.get(&request).cloned() else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    assert_eq!(query.get("userId"), Some(&user), "a poll names the user who joined");
+    assert_eq!(
+        query.get("userId"),
+        Some(&user),
+        "a poll names the user who joined"
+    );
     let now = Instant::now();
     seen.polls += 1;
     if seen.told.get(&user).is_some_and(|until| now + GRAIN < *until) {
@@ -166,7 +179,10 @@ async fn check(
 }
 
 fn has(headers: &HeaderMap, name: &str, text: &str) -> bool {
-    headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(text))
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains(text))
 }
 
 async fn door(State(double): State<Double>, headers: HeaderMap) -> Response {
@@ -187,7 +203,9 @@ async fn leave(State(double): State<Double>) -> Json<Value> {
 }
 
 fn gate(headers: &HeaderMap) -> bool {
-    headers.get("x-queue-entry-token").is_some_and(|token| token == "entry")
+    headers
+        .get("x-queue-entry-token")
+        .is_some_and(|token| token == "entry")
 }
 
 async fn map(State(double): State<Double>, headers: HeaderMap) -> Response {
@@ -213,7 +231,12 @@ async fn reserve(State(double): State<Double>, headers: HeaderMap, Json(body): J
     let mut seen = double.seen.lock().unwrap();
     let seat: Uuid = body["seatIds"][0].as_str().unwrap().parse().unwrap();
     let key: Uuid = body["idempotencyKey"].as_str().unwrap().parse().unwrap();
-    if seen.sold.contains(&seat) || seen.held.iter().any(|(other, held)| *held == seat && *other != key) {
+    if seen.sold.contains(&seat)
+        || seen
+            .held
+            .iter()
+            .any(|(other, held)| *held == seat && *other != key)
+    {
         return StatusCode::CONFLICT.into_response();
     }
     seen.held.insert(key, seat);
@@ -221,7 +244,9 @@ async fn reserve(State(double): State<Double>, headers: HeaderMap, Json(body): J
 }
 
 async fn prepare(Json(body): Json<Value>) -> Json<Value> {
-    Json(json!({ "orderId": format!("ORD_{}", body["reservationId"].as_str().unwrap()), "amount": body["amount"] }))
+    Json(
+        json!({ "orderId": format!("ORD_{}", body["reservationId"].as_str().unwrap()), "amount": body["amount"] }),
+    )
 }
 
 async fn confirm(State(double): State<Double>, Json(body): Json<Value>) -> Json<Value> {
@@ -229,7 +254,8 @@ async fn confirm(State(double): State<Double>, Json(body): Json<Value>) -> Json<
     let key: Uuid = order.trim_start_matches("ORD_").parse().unwrap();
     let mut seen = double.seen.lock().unwrap();
     *seen.orders.entry(order.to_owned()).or_default() += 1;
-    seen.payment_keys.insert(body["paymentKey"].as_str().unwrap().to_owned());
+    seen.payment_keys
+        .insert(body["paymentKey"].as_str().unwrap().to_owned());
     let seat = seen.held[&key];
     seen.sold.insert(seat);
     Json(json!({ "success": true }))

@@ -48,14 +48,22 @@ impl Registration {
         if self.name.chars().count() > NAME_MAX {
             return Err(ApiError::bad_request("name must be at most 100 characters"));
         }
-        self.phone = self.phone.map(|phone| phone.trim().to_owned()).filter(|phone| !phone.is_empty());
-        if self.phone.as_ref().is_some_and(|phone| phone.chars().count() > PHONE_MAX) {
+        self.phone = self
+            .phone
+            .map(|phone| phone.trim().to_owned())
+            .filter(|phone| !phone.is_empty());
+        if self
+            .phone
+            .as_ref()
+            .is_some_and(|phone| phone.chars().count() > PHONE_MAX)
+        {
             return Err(ApiError::bad_request("phone must be at most 20 characters"));
         }
         let known = ["SERVICE", "PRIVACY", "MARKETING"];
-        let odd = self.agreements.iter().any(|a| {
-            !known.contains(&a.terms_type.as_str()) || a.terms_version.chars().count() > 20
-        });
+        let odd = self
+            .agreements
+            .iter()
+            .any(|a| !known.contains(&a.terms_type.as_str()) || a.terms_version.chars().count() > 20);
         if odd || self.agreements.len() > AGREEMENTS_MAX {
             return Err(ApiError::bad_request("Invalid agreements"));
         }
@@ -98,10 +106,18 @@ pub(crate) async fn seed_admin(
         });
     }
     let failed = |error: BoxError| StartError::other("the administrator's account could not be made", error);
-    if store.by_email(ADMIN_EMAIL).await.map_err(|e| failed(e.into()))?.is_some() {
+    if store
+        .by_email(ADMIN_EMAIL)
+        .await
+        .map_err(|e| failed(e.into()))?
+        .is_some()
+    {
         return Ok(());
     }
-    let hash = passwords.hash(password.to_owned()).await.map_err(|e| failed(e.into()))?;
+    let hash = passwords
+        .hash(password.to_owned())
+        .await
+        .map_err(|e| failed(e.into()))?;
     let admin = NewUser {
         email: ADMIN_EMAIL,
         password_hash: Some(&hash),
@@ -129,7 +145,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_an_address_is_refused() {
-        for text in ["", " ", "kim", "@urr.kr", "kim@urr", "kim@.kr", "a b@urr.kr", "a@b@urr.kr"] {
+        for text in [
+            "",
+            " ",
+            "kim",
+            "@urr.kr",
+            "kim@urr",
+            "kim@.kr",
+            "a b@urr.kr",
+            "a@b@urr.kr",
+        ] {
             assert!(email(text).is_err(), "{text} was accepted");
         }
     }

@@ -26,7 +26,12 @@ impl Cookies {
     }
 
     pub(crate) fn of(&self, session: &Session) -> HeaderMap {
-        self.headers(&session.access, self.access_ttl_s, &session.refresh, self.refresh_ttl_s)
+        self.headers(
+            &session.access,
+            self.access_ttl_s,
+            &session.refresh,
+            self.refresh_ttl_s,
+        )
     }
 
     pub(crate) fn cleared(&self) -> HeaderMap {
@@ -35,9 +40,10 @@ impl Cookies {
 
     fn headers(&self, access: &str, access_s: u32, refresh: &str, refresh_s: u32) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        for (name, value, path, age_s) in
-            [(ACCESS, access, "/", access_s), (REFRESH, refresh, "/api", refresh_s)]
-        {
+        for (name, value, path, age_s) in [
+            (ACCESS, access, "/", access_s),
+            (REFRESH, refresh, "/api", refresh_s),
+        ] {
             let secure = if self.secure { "; Secure" } else { "" };
             let cookie =
                 format!("{name}={value}; Path={path}; Max-Age={age_s}; HttpOnly{secure}; SameSite=Lax");

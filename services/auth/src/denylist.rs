@@ -23,12 +23,7 @@ impl Denylist {
     }
 
     /// Denies a token until it expires by itself.
-    pub(crate) async fn deny(
-        &self,
-        token: &str,
-        expires_at: Millis,
-        now: Millis,
-    ) -> redis::RedisResult<()> {
+    pub(crate) async fn deny(&self, token: &str, expires_at: Millis, now: Millis) -> redis::RedisResult<()> {
         redis::cmd("SET")
             .arg(self.redis.key(&denied_token_key(token)))
             .arg(1)

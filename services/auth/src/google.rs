@@ -54,7 +54,10 @@ impl Google {
         let away = |error: reqwest::Error| {
             ApiError::bad_gateway("Google is not available. Please retry.").with_source(error.without_url())
         };
-        let request = self.http.get(&self.tokeninfo_url).query(&[("id_token", credential)]);
+        let request = self
+            .http
+            .get(&self.tokeninfo_url)
+            .query(&[("id_token", credential)]);
         let answer = request.timeout(TIMEOUT).send().await.map_err(away)?;
         if answer.status().is_client_error() {
             return Err(invalid());

@@ -113,7 +113,10 @@ async fn register(
     Store::note_login(&mut tx, &login_try(&headers, Some(user.id), "register"), now).await?;
     let session = app.sessions.open(&mut tx, user, now).await?;
     tx.commit().await?;
-    Ok((StatusCode::CREATED, app.answer("Registration completed", &session, None)))
+    Ok((
+        StatusCode::CREATED,
+        app.answer("Registration completed", &session, None),
+    ))
 }
 
 async fn login(
@@ -131,8 +134,15 @@ async fn login(
     let now = app.clock.now();
     let id = found.as_ref().map(|user| user.id);
     let Some(user) = found.filter(|_| matches) else {
-        let reason = if id.is_some() { "wrong_password" } else { "unknown_email" };
-        let failed = LoginTry { failure: Some(reason), ..login_try(&headers, id, "password") };
+        let reason = if id.is_some() {
+            "wrong_password"
+        } else {
+            "unknown_email"
+        };
+        let failed = LoginTry {
+            failure: Some(reason),
+            ..login_try(&headers, id, "password")
+        };
         app.store.note_failed_login(&failed, now).await?;
         return Err(bad_login());
     };
@@ -143,11 +153,7 @@ async fn login(
     Ok(app.answer("Login successful", &session, None))
 }
 
-async fn me(
-    State(app): State<App>,
-    caller: Identity,
-    headers: HeaderMap,
-) -> ApiResult<Body<Value>> {
+async fn me(State(app): State<App>, caller: Identity, headers: HeaderMap) -> ApiResult<Body<Value>> {
     if let Some(token) = access_token(&headers)
         && app.is_denied(token).await
     {
@@ -184,20 +190,25 @@ async fn logout(State(app): State<App>, headers: HeaderMap) -> ApiResult<impl In
     {
         app.store.revoke_user(caller.user_id, now).await?;
         // At most this long is left of it: remembering it longer costs a key, shorter frees it.
-        app.denylist.deny(token, now.plus_s(app.access_ttl_s), now).await?;
+        app.denylist
+            .deny(token, now.plus_s(app.access_ttl_s), now)
+            .await?;
     }
-    Ok((app.cookies.cleared(), Body(json!({ "message": "Logged out successfully" }))))
+    Ok((
+        app.cookies.cleared(),
+        Body(json!({ "message": "Logged out successfully" })),
+    ))
 }
 
-async fn verify_token(
-    State(app): State<App>,
-    Json(body): Json<TokenBody>,
-) -> ApiResult<Body<Value>> {
+async fn verify_token(State(app): State<App>, Json(body): Json<TokenBody>) -> ApiResult<Body<Value>> {
     if body.token.trim().is_empty() {
         return Err(ApiError::bad_request("token must not be blank"));
     }
     let now = app.clock.now();
-    let caller = app.tokens.verify_access(&body.token, now).map_err(|_| bad_token())?;
+    let caller = app
+        .tokens
+        .verify_access(&body.token, now)
+        .map_err(|_| bad_token())?;
     if app.is_denied(&body.token).await {
         return Err(bad_token());
     }
@@ -222,7 +233,13 @@ async fn google(
     let user = match Store::adopt_google(&mut tx, &profile.sub, &address, now).await? {
         Some(user) => user,
         None => {
-            let name: String = profile.name.as_deref().unwrap_or("Google user").chars().take(100).collect();
+            let name: String = profile
+                .name
+                .as_deref()
+                .unwrap_or("Google user")
+                .chars()
+                .take(100)
+                .collect();
             let new = NewUser {
                 email: &address,
                 password_hash: None,
@@ -246,10 +263,7 @@ async fn user(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Body<Va
     Ok(Body(json!({ "user": public(&user) })))
 }
 
-async fn users(
-    State(app): State<App>,
-    Json(body): Json<BatchBody>,
-) -> ApiResult<Body<Value>> {
+async fn users(State(app): State<App>, Json(body): Json<BatchBody>) -> ApiResult<Body<Value>> {
     let invalid = || ApiError::bad_request("Invalid userIds");
     if body.user_ids.is_empty() || body.user_ids.len() > BATCH_MAX {
         return Err(invalid());
@@ -290,7 +304,10 @@ impl App {
         match self.denylist.denies(token).await {
             Ok(denied) => denied,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "failed to read the denylist");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to read the denylist"
+                );
                 false
             }
         }
@@ -314,7 +331,9 @@ fn login_try<'a>(headers: &'a HeaderMap, user: Option<Uuid>, method: &'static st
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     LoginTry {
         user,
-        ip: text("x-forwarded-for").and_then(|hops| hops.rsplit(',').next()).map(str::trim),
+        ip: text("x-forwarded-for")
+            .and_then(|hops| hops.rsplit(',').next())
+            .map(str::trim),
         agent: text("user-agent"),
         method,
         failure: None,

@@ -9,12 +9,7 @@
 
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::print_stdout
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
 )]
 
 mod accounts;
@@ -65,7 +60,11 @@ pub struct Config {
     #[arg(long, env = "GOOGLE_CLIENT_ID")]
     pub google_client_id: Option<String>,
     /// Where Google checks an ID token.
-    #[arg(long, env = "GOOGLE_TOKENINFO_URL", default_value = "https://oauth2.googleapis.com/tokeninfo")]
+    #[arg(
+        long,
+        env = "GOOGLE_TOKENINFO_URL",
+        default_value = "https://oauth2.googleapis.com/tokeninfo"
+    )]
     pub google_tokeninfo_url: String,
 }
 
@@ -123,7 +122,11 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
 }
 
 fn check(config: &Config) -> Result<(), StartError> {
-    let floor = if config.auth_allow_weak_hashes { 4 } else { BCRYPT_COST_MIN };
+    let floor = if config.auth_allow_weak_hashes {
+        4
+    } else {
+        BCRYPT_COST_MIN
+    };
     if (floor..=16).contains(&config.auth_bcrypt_cost) {
         return Ok(());
     }

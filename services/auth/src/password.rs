@@ -45,15 +45,12 @@ impl Passwords {
     /// The hash of a password of at most [`BYTES_MAX`] bytes.
     pub(crate) async fn hash(&self, password: String) -> Result<String, ApiError> {
         let cost = self.cost;
-        self.run(move || bcrypt::non_truncating_hash(password, cost)).await
+        self.run(move || bcrypt::non_truncating_hash(password, cost))
+            .await
     }
 
     /// Whether `password` is the one behind `hash`; `None` takes as long and is false.
-    pub(crate) async fn verify(
-        &self,
-        password: String,
-        hash: Option<String>,
-    ) -> Result<bool, ApiError> {
+    pub(crate) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, ApiError> {
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.to_string());
         if password.len() > BYTES_MAX {
@@ -71,13 +68,18 @@ impl Passwords {
         let _admitted = self.admitted.try_acquire().map_err(|_| busy())?;
         // Owned and moved into the thread: a caller that hangs up does not free a core that is
         // still at work.
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
+        let running = Arc::clone(&self.running)
+            .acquire_owned()
+            .await
+            .map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(running);
             result
         });
-        done.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
+        done.await
+            .map_err(ApiError::internal)?
+            .map_err(ApiError::internal)
     }
 }
 

@@ -33,12 +33,7 @@ impl Sessions {
     }
 
     /// Opens a session in the caller's transaction.
-    pub(crate) async fn open(
-        &self,
-        tx: &mut PgConnection,
-        user: User,
-        now: Millis,
-    ) -> sqlx::Result<Session> {
+    pub(crate) async fn open(&self, tx: &mut PgConnection, user: User, now: Millis) -> sqlx::Result<Session> {
         self.issue(tx, user, Uuid::new_v4(), now).await
     }
 
@@ -47,7 +42,10 @@ impl Sessions {
     /// # Errors
     /// 400 when it is unknown, expired, revoked or was used before.
     pub(crate) async fn rotate(&self, token: &str, now: Millis) -> ApiResult<Session> {
-        let claims = self.tokens.verify_refresh(token, now).map_err(|_| bad_refresh())?;
+        let claims = self
+            .tokens
+            .verify_refresh(token, now)
+            .map_err(|_| bad_refresh())?;
         let mut tx = self.store.begin().await?;
         let Some(stored) = Store::lock_token(&mut tx, &hash(token)).await? else {
             return Err(bad_refresh());
@@ -66,7 +64,9 @@ impl Sessions {
         if lapsed || stored.user_id != claims.user_id || stored.family_id != claims.family {
             return Err(bad_refresh());
         }
-        let user = Store::by_id_in(&mut tx, stored.user_id).await?.ok_or_else(bad_refresh)?;
+        let user = Store::by_id_in(&mut tx, stored.user_id)
+            .await?
+            .ok_or_else(bad_refresh)?;
         Store::use_token(&mut tx, stored.id, now).await?;
         let session = self.issue(&mut tx, user, stored.family_id, now).await?;
         tx.commit().await.map_err(ApiError::from)?;
@@ -97,5 +97,8 @@ fn metrics_reuse() {
 
 /// SHA-256 in hex: the token has 128 random bits, so no salt is needed.
 pub(crate) fn hash(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(token.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

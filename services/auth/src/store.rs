@@ -91,7 +91,10 @@ impl Store {
     }
 
     pub(crate) async fn by_email(&self, email: &str) -> sqlx::Result<Option<User>> {
-        sqlx::query_as(live_user("email = $1")).bind(email).fetch_optional(&self.pool).await
+        sqlx::query_as(live_user("email = $1"))
+            .bind(email)
+            .fetch_optional(&self.pool)
+            .await
     }
 
     pub(crate) async fn by_id(&self, id: Uuid) -> sqlx::Result<Option<User>> {
@@ -101,11 +104,17 @@ impl Store {
 
     /// On the caller's connection: who holds one must not wait for a second of the same pool.
     pub(crate) async fn by_id_in(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<User>> {
-        sqlx::query_as(live_user("id = $1")).bind(id).fetch_optional(conn).await
+        sqlx::query_as(live_user("id = $1"))
+            .bind(id)
+            .fetch_optional(conn)
+            .await
     }
 
     pub(crate) async fn by_ids(&self, ids: &[Uuid]) -> sqlx::Result<Vec<User>> {
-        sqlx::query_as(live_user("id = ANY($1)")).bind(ids).fetch_all(&self.pool).await
+        sqlx::query_as(live_user("id = ANY($1)"))
+            .bind(ids)
+            .fetch_all(&self.pool)
+            .await
     }
 
     /// `None` when the address (or Google id) is taken, by anybody, even one who left.
@@ -230,10 +239,7 @@ impl Store {
 
     /// The token with this hash, locked until the transaction ends: of two uses at once the second
     /// sees that the first one used it.
-    pub(crate) async fn lock_token(
-        tx: &mut PgConnection,
-        hash: &str,
-    ) -> sqlx::Result<Option<StoredToken>> {
+    pub(crate) async fn lock_token(tx: &mut PgConnection, hash: &str) -> sqlx::Result<Option<StoredToken>> {
         sqlx::query_as(
             "SELECT id, user_id, family_id, expires_at, revoked_at, replaced FROM refresh_tokens \
              WHERE token_hash = $1 FOR UPDATE",
@@ -252,29 +258,21 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) async fn revoke_family(
-        tx: &mut PgConnection,
-        family: Uuid,
-        now: Millis,
-    ) -> sqlx::Result<()> {
-        sqlx::query(
-            "UPDATE refresh_tokens SET revoked_at = $2 WHERE family_id = $1 AND revoked_at IS NULL",
-        )
-        .bind(family)
-        .bind(timestamp(now))
-        .execute(tx)
-        .await?;
+    pub(crate) async fn revoke_family(tx: &mut PgConnection, family: Uuid, now: Millis) -> sqlx::Result<()> {
+        sqlx::query("UPDATE refresh_tokens SET revoked_at = $2 WHERE family_id = $1 AND revoked_at IS NULL")
+            .bind(family)
+            .bind(timestamp(now))
+            .execute(tx)
+            .await?;
         Ok(())
     }
 
     pub(crate) async fn revoke_user(&self, user: Uuid, now: Millis) -> sqlx::Result<()> {
-        sqlx::query(
-            "UPDATE refresh_tokens SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
-        )
-        .bind(user)
-        .bind(timestamp(now))
-        .execute(&self.pool)
-        .await?;
+        sqlx::query("UPDATE refresh_tokens SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
+            .bind(user)
+            .bind(timestamp(now))
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

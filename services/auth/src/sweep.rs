@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use urr_core::time::Millis;
-use urr_kit::clock::SharedClock;
 use urr_kit::BoxError;
+use urr_kit::clock::SharedClock;
 
 use crate::store::Store;
 
@@ -22,10 +22,17 @@ pub(crate) async fn run(
     clock: SharedClock,
     shutdown: CancellationToken,
 ) -> Result<(), BoxError> {
-    while shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+    while shutdown
+        .run_until_cancelled(tokio::time::sleep(EVERY))
+        .await
+        .is_some()
+    {
         if let Err(error) = sweep(&store, clock.now()).await {
             // The next hour tries again; nothing depends on it meanwhile.
-            tracing::warn!(error = &error as &dyn std::error::Error, "failed to sweep accounts");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to sweep accounts"
+            );
         }
     }
     Ok(())

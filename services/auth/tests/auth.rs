@@ -28,7 +28,11 @@ impl Auth {
 
     async fn with(config: Config) -> Self {
         let bed = TestBed::new().await;
-        let config = Config { auth_bcrypt_cost: 4, auth_allow_weak_hashes: true, ..config };
+        let config = Config {
+            auth_bcrypt_cost: 4,
+            auth_allow_weak_hashes: true,
+            ..config
+        };
         let service = urr_auth::start(&bed.ctx(), config).await.unwrap();
         let app = service.app(&bed.ctx());
         let tokens = AccessTokens::new(&bed.ctx().secrets);
@@ -38,8 +42,17 @@ impl Auth {
     async fn call(&self, method: &str, path: &str, headers: HeaderMap, body: Value) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         *request.headers_mut().unwrap() = headers;
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        let answer = self.app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            Body::from(body.to_string())
+        };
+        let answer = self
+            .app
+            .clone()
+            .oneshot(request.body(body).unwrap())
+            .await
+            .unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
         Answer {
@@ -59,16 +72,21 @@ impl Auth {
     }
 
     async fn login(&self, email: &str, password: &str) -> Answer {
-        self.post("/api/auth/login", json!({ "email": email, "password": password })).await
+        self.post("/api/auth/login", json!({ "email": email, "password": password }))
+            .await
     }
 
     async fn refresh(&self, token: &Value) -> Answer {
-        self.post("/api/auth/refresh", json!({ "refreshToken": token })).await
+        self.post("/api/auth/refresh", json!({ "refreshToken": token }))
+            .await
     }
 
     /// What the gateway passes on for this access token.
     fn as_caller(&self, token: &str) -> HeaderMap {
-        let caller = self.tokens.verify_access(token, urr_kit::Clock::now(&*self.bed.clock())).unwrap();
+        let caller = self
+            .tokens
+            .verify_access(token, urr_kit::Clock::now(&*self.bed.clock()))
+            .unwrap();
         let mut headers = HeaderMap::new();
         write_headers(&mut headers, &caller);
         headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
@@ -84,11 +102,16 @@ async fn who_registers_is_logged_in_by_body_and_by_cookie() {
     assert_eq!(answer.status, 201, "{}", answer.body);
     assert_eq!(answer.body["message"], "Registration completed");
     let user = &answer.body["user"];
-    assert_eq!((&user["email"], &user["role"]), (&json!("kim@example.com"), &json!("user")));
+    assert_eq!(
+        (&user["email"], &user["role"]),
+        (&json!("kim@example.com"), &json!("user"))
+    );
     assert_eq!(user["id"], user["userId"]);
 
     let token = answer.body["token"].as_str().unwrap();
-    let me = auth.call("GET", "/api/auth/me", auth.as_caller(token), Value::Null).await;
+    let me = auth
+        .call("GET", "/api/auth/me", auth.as_caller(token), Value::Null)
+        .await;
     assert_eq!(me.body["user"]["id"], user["id"]);
     assert!(me.body["user"]["createdAt"].is_string());
 
@@ -96,7 +119,10 @@ async fn who_registers_is_logged_in_by_body_and_by_cookie() {
     assert_eq!(cookies.len(), 2);
     let refresh = cookies[1].to_str().unwrap();
     // Quirk 6: the browser calls /api/v1/auth/refresh.
-    assert!(refresh.starts_with("refresh_token=") && refresh.contains("Path=/api;"), "{refresh}");
+    assert!(
+        refresh.starts_with("refresh_token=") && refresh.contains("Path=/api;"),
+        "{refresh}"
+    );
     for cookie in cookies {
         let cookie = cookie.to_str().unwrap();
         for attribute in ["HttpOnly", "Secure", "SameSite=Lax"] {
@@ -118,7 +144,10 @@ async fn one_address_has_one_account_whatever_its_case_and_however_many_ask_at_o
     assert_eq!(statuses, [201, 400, 400, 400]);
     let refused = answers.iter().find(|answer| answer.status == 400).unwrap();
     let text = "Registration failed. Please try again or login.";
-    assert_eq!((&refused.body["error"], &refused.body["message"]), (&json!(text), &json!(text)));
+    assert_eq!(
+        (&refused.body["error"], &refused.body["message"]),
+        (&json!(text), &json!(text))
+    );
     assert_eq!(auth.login("kIM@x.kr", "password1").await.status, 200);
 }
 
@@ -126,12 +155,24 @@ async fn one_address_has_one_account_whatever_its_case_and_however_many_ask_at_o
 async fn bad_input_is_400_with_the_sentence_of_the_contract() {
     let auth = Auth::new().await;
     for (body, message) in [
-        (json!({"email": "a@b.kr", "password": "short", "name": "K"}), "Password must be at least 8 characters"),
-        (json!({"email": "nobody", "password": "password1", "name": "K"}), "must be a well-formed email address"),
-        (json!({"email": "a@b.kr", "password": "password1", "name": " "}), "name must not be blank"),
+        (
+            json!({"email": "a@b.kr", "password": "short", "name": "K"}),
+            "Password must be at least 8 characters",
+        ),
+        (
+            json!({"email": "nobody", "password": "password1", "name": "K"}),
+            "must be a well-formed email address",
+        ),
+        (
+            json!({"email": "a@b.kr", "password": "password1", "name": " "}),
+            "name must not be blank",
+        ),
     ] {
         let answer = auth.post("/api/auth/register", body).await;
-        assert_eq!((answer.status, answer.body["message"].as_str()), (400, Some(message)));
+        assert_eq!(
+            (answer.status, answer.body["message"].as_str()),
+            (400, Some(message))
+        );
     }
     let google = auth.post("/api/auth/google", json!({ "credential": "x" })).await;
     assert_eq!(google.body["error"], "GOOGLE_CLIENT_ID is not configured");
@@ -153,11 +194,18 @@ async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_family() {
     let auth = Auth::new().await;
     let first = auth.register("kim@x.kr").await.body["refreshToken"].clone();
     let second = auth.refresh(&first).await;
-    assert_eq!((second.status, &second.body["message"]), (200, &json!("Token refreshed")));
+    assert_eq!(
+        (second.status, &second.body["message"]),
+        (200, &json!("Token refreshed"))
+    );
     let second = second.body["refreshToken"].clone();
 
     assert_eq!(auth.refresh(&first).await.status, 400, "a token was good twice");
-    assert_eq!(auth.refresh(&second).await.status, 400, "the family outlived a reuse");
+    assert_eq!(
+        auth.refresh(&second).await.status,
+        400,
+        "the family outlived a reuse"
+    );
     assert_eq!(auth.login("kim@x.kr", "password1").await.status, 200);
 }
 
@@ -176,11 +224,27 @@ async fn tokens_that_were_never_issued_or_have_expired_are_refused() {
     let user = registered["user"]["id"].as_str().unwrap().parse().unwrap();
     let now = urr_kit::Clock::now(&*auth.bed.clock());
     let forged = auth.tokens.issue_refresh(user, uuid::Uuid::new_v4(), now);
-    assert_eq!(auth.refresh(&json!(forged.token)).await.status, 400, "quirk 7: unknown tokens");
-    assert_eq!(auth.refresh(&registered["token"]).await.status, 400, "quirk 5: an access token");
+    assert_eq!(
+        auth.refresh(&json!(forged.token)).await.status,
+        400,
+        "quirk 7: unknown tokens"
+    );
+    assert_eq!(
+        auth.refresh(&registered["token"]).await.status,
+        400,
+        "quirk 5: an access token"
+    );
     auth.bed.clock().advance_ms(604_800_001);
-    assert_eq!(auth.refresh(&registered["refreshToken"]).await.status, 400, "expired");
-    assert_eq!(auth.post("/api/auth/refresh", Value::Null).await.status, 400, "missing");
+    assert_eq!(
+        auth.refresh(&registered["refreshToken"]).await.status,
+        400,
+        "expired"
+    );
+    assert_eq!(
+        auth.post("/api/auth/refresh", Value::Null).await.status,
+        400,
+        "missing"
+    );
 }
 
 #[tokio::test]
@@ -193,17 +257,33 @@ async fn logging_out_ends_all_sessions_and_denies_the_access_token() {
     let elsewhere = auth.login("kim@x.kr", "password1").await.body;
     let token = here["token"].as_str().unwrap();
     let caller = auth.as_caller(token);
-    let out = auth.call("POST", "/api/auth/logout", caller.clone(), Value::Null).await;
-    assert_eq!((out.status, &out.body["message"]), (200, &json!("Logged out successfully")));
+    let out = auth
+        .call("POST", "/api/auth/logout", caller.clone(), Value::Null)
+        .await;
+    assert_eq!(
+        (out.status, &out.body["message"]),
+        (200, &json!("Logged out successfully"))
+    );
     assert_eq!(out.headers.get_all(header::SET_COOKIE).iter().count(), 2);
 
     assert_eq!(auth.refresh(&elsewhere["refreshToken"]).await.status, 400);
-    assert_eq!(auth.call("GET", "/api/auth/me", caller, Value::Null).await.status, 401);
-    let verify = auth.post("/api/auth/verify-token", json!({ "token": token })).await;
-    assert_eq!((verify.status, &verify.body["error"]), (400, &json!("Invalid or expired token")));
+    assert_eq!(
+        auth.call("GET", "/api/auth/me", caller, Value::Null).await.status,
+        401
+    );
+    let verify = auth
+        .post("/api/auth/verify-token", json!({ "token": token }))
+        .await;
+    assert_eq!(
+        (verify.status, &verify.body["error"]),
+        (400, &json!("Invalid or expired token"))
+    );
     // The other device's access token was not given up; it ends by itself.
     let other = json!({ "token": elsewhere["token"] });
-    assert_eq!(auth.post("/api/auth/verify-token", other).await.body["valid"], true);
+    assert_eq!(
+        auth.post("/api/auth/verify-token", other).await.body["valid"],
+        true
+    );
 }
 
 #[tokio::test]
@@ -211,7 +291,11 @@ async fn the_administrator_is_seeded_only_with_a_password() {
     let none = Auth::new().await;
     assert_eq!(none.login("admin@urr.com", "admin-password").await.status, 400);
     let password = Some("admin-password".to_owned());
-    let seeded = Auth::with(Config { auth_admin_password: password, ..Config::default() }).await;
+    let seeded = Auth::with(Config {
+        auth_admin_password: password,
+        ..Config::default()
+    })
+    .await;
     let admin = seeded.login("admin@urr.com", "admin-password").await;
     assert_eq!(admin.body["user"]["role"], Role::Admin.as_str());
 }
@@ -222,23 +306,42 @@ async fn other_services_look_users_up_with_the_internal_token_only() {
     let auth = Auth::new().await;
     let id = auth.register("kim@x.kr").await.body["user"]["id"].clone();
     let path = format!("/internal/users/{}", id.as_str().unwrap());
-    assert_eq!(auth.call("GET", &path, HeaderMap::new(), Value::Null).await.status, 401);
+    assert_eq!(
+        auth.call("GET", &path, HeaderMap::new(), Value::Null)
+            .await
+            .status,
+        401
+    );
     let mut headers = HeaderMap::new();
     let bearer = format!("Bearer {}", auth.bed.ctx().secrets.internal_api_token);
     headers.insert(header::AUTHORIZATION, bearer.parse().unwrap());
     let found = auth.call("GET", &path, headers.clone(), Value::Null).await;
     assert_eq!(found.body["user"]["email"], "kim@x.kr");
     let batch = json!({ "userIds": [id] });
-    let found = auth.call("POST", "/internal/users/batch", headers.clone(), batch).await;
+    let found = auth
+        .call("POST", "/internal/users/batch", headers.clone(), batch)
+        .await;
     assert_eq!(found.body["users"].as_array().unwrap().len(), 1);
-    let none = auth.call("POST", "/internal/users/batch", headers, json!({ "userIds": [] })).await;
-    assert_eq!((none.status, &none.body["error"]), (400, &json!("Invalid userIds")));
+    let none = auth
+        .call("POST", "/internal/users/batch", headers, json!({ "userIds": [] }))
+        .await;
+    assert_eq!(
+        (none.status, &none.body["error"]),
+        (400, &json!("Invalid userIds"))
+    );
 }
 
 #[tokio::test]
 async fn a_cheap_hash_stops_the_start() {
     let bed = TestBed::new().await;
-    let config = Config { auth_bcrypt_cost: 9, ..Config::default() };
-    let refused = urr_auth::start(&bed.ctx(), config).await.err().unwrap().to_string();
+    let config = Config {
+        auth_bcrypt_cost: 9,
+        ..Config::default()
+    };
+    let refused = urr_auth::start(&bed.ctx(), config)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(refused.contains("AUTH_BCRYPT_COST"), "{refused}");
 }

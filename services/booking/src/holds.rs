@@ -11,7 +11,7 @@ use crate::store::hold::{self, Hold, HoldRequest, Outcome};
 use crate::store::sales::{self, Terms};
 use sqlx::PgPool;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use urr_core::time::Millis;
 use urr_kit::SharedClock;
 use urr_kit::wire;
@@ -91,6 +91,12 @@ pub struct Defaults {
     pub seats_per_booking: i32,
 }
 
+/// The terms of an event as they were read at some instant.
+struct Kept {
+    read_at: Millis,
+    terms: Option<Terms>,
+}
+
 /// Holds seats. Cheap to clone.
 #[derive(Clone)]
 pub struct Holds {
@@ -98,7 +104,7 @@ pub struct Holds {
     filter: Filter,
     clock: SharedClock,
     defaults: Defaults,
-    terms: Arc<Mutex<HashMap<Uuid, (Millis, Option<Terms>)>>>,
+    terms: Arc<Mutex<HashMap<Uuid, Kept>>>,
 }
 
 impl Holds {
@@ -231,29 +237,33 @@ impl Holds {
     }
 
     async fn terms(&self, event: Uuid, now: Millis) -> Result<Option<Terms>, sqlx::Error> {
+        if let Some(known) = self.kept().get(&event)
+            && (0..TERMS_MAX_AGE_MS).contains(&now.since(known.read_at))
         {
-            let kept = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((at, terms)) = kept.get(&event)
-                && (0..TERMS_MAX_AGE_MS).contains(&now.since(*at))
-            {
-                return Ok(terms.clone());
-            }
+            return Ok(known.terms.clone());
         }
         let terms = sales::terms(&self.pool, event).await?;
-        let mut kept = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         if kept.len() >= TERMS_MAX {
             kept.clear();
         }
-        kept.insert(event, (now, terms.clone()));
+        kept.insert(
+            event,
+            Kept {
+                read_at: now,
+                terms: terms.clone(),
+            },
+        );
         Ok(terms)
     }
 
     /// Forgets what is kept of an event, for one that just changed here.
     pub fn forget(&self, event: Uuid) {
-        self.terms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&event);
+        self.kept().remove(&event);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<Uuid, Kept>> {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -33,6 +33,8 @@ use urr_kit::{Ctx, Secrets, Service, SharedClock, StartError, Task};
 
 /// Booking's settings.
 #[derive(clap::Args, Clone, Debug)]
+// Several services share one command line; groups named after the type would collide.
+#[group(skip)]
 pub struct Config {
     /// How often unpaid reservations are swept, milliseconds.
     #[arg(

@@ -3,7 +3,10 @@
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use urr_kit::{events::EventChanged, internal::{InternalClient, InternalError}};
+use urr_kit::{
+    events::EventChanged,
+    internal::{InternalClient, InternalError},
+};
 use uuid::Uuid;
 
 pub(crate) struct Booking {
@@ -72,7 +75,10 @@ struct Cancelled {
 
 impl Booking {
     pub(crate) fn new(client: InternalClient, base: &str) -> Self {
-        Self { client, base: base.trim_end_matches('/').to_owned() }
+        Self {
+            client,
+            base: base.trim_end_matches('/').to_owned(),
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -80,19 +86,29 @@ impl Booking {
     }
 
     /// Makes the event's seats from a layout and hands over booking's copy of the event.
-    pub(crate) async fn generate_seats(&self, layout: Uuid, event: &EventChanged) -> Result<u64, InternalError> {
+    pub(crate) async fn generate_seats(
+        &self,
+        layout: Uuid,
+        event: &EventChanged,
+    ) -> Result<u64, InternalError> {
         let url = self.url(&format!("seats/generate/{}/{layout}", event.event_id));
         let created: Created = self.client.post_json(&url, event).await?;
         Ok(created.seats_created)
     }
 
     pub(crate) async fn count_seats(&self, event: Uuid) -> Result<u64, InternalError> {
-        let counted: Counted = self.client.get_json(&self.url(&format!("seats/count/{event}"))).await?;
+        let counted: Counted = self
+            .client
+            .get_json(&self.url(&format!("seats/count/{event}")))
+            .await?;
         Ok(counted.count)
     }
 
     pub(crate) async fn delete_seats(&self, event: Uuid) -> Result<u64, InternalError> {
-        let deleted: Deleted = self.client.send(Method::DELETE, &self.url(&format!("seats/{event}")), None::<&()>).await?;
+        let deleted: Deleted = self
+            .client
+            .send(Method::DELETE, &self.url(&format!("seats/{event}")), None::<&()>)
+            .await?;
         Ok(deleted.deleted)
     }
 
@@ -102,11 +118,18 @@ impl Booking {
     }
 
     pub(crate) async fn ticket_types(&self, event: Uuid) -> Result<Vec<Value>, InternalError> {
-        let found: TicketTypes = self.client.get_json(&self.url(&format!("ticket-types?eventId={event}"))).await?;
+        let found: TicketTypes = self
+            .client
+            .get_json(&self.url(&format!("ticket-types?eventId={event}")))
+            .await?;
         Ok(found.ticket_types)
     }
 
-    pub(crate) async fn create_ticket_type(&self, event: Uuid, new: &NewTicketType) -> Result<Value, InternalError> {
+    pub(crate) async fn create_ticket_type(
+        &self,
+        event: Uuid,
+        new: &NewTicketType,
+    ) -> Result<Value, InternalError> {
         let body = json!({
             "eventId": event,
             "name": new.name,
@@ -118,8 +141,15 @@ impl Booking {
         Ok(made.ticket_type)
     }
 
-    pub(crate) async fn change_ticket_type(&self, id: Uuid, new: &NewTicketType) -> Result<Value, InternalError> {
-        let made: TicketType = self.client.put_json(&self.url(&format!("ticket-types/{id}")), new).await?;
+    pub(crate) async fn change_ticket_type(
+        &self,
+        id: Uuid,
+        new: &NewTicketType,
+    ) -> Result<Value, InternalError> {
+        let made: TicketType = self
+            .client
+            .put_json(&self.url(&format!("ticket-types/{id}")), new)
+            .await?;
         Ok(made.ticket_type)
     }
 
@@ -148,6 +178,8 @@ impl Booking {
 
     /// A page of all reservations, as booking spells it: `{reservations, pagination}`.
     pub(crate) async fn reservations(&self, query: &str) -> Result<Value, InternalError> {
-        self.client.get_json(&self.url(&format!("admin/reservations?{query}"))).await
+        self.client
+            .get_json(&self.url(&format!("admin/reservations?{query}")))
+            .await
     }
 }

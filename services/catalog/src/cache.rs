@@ -27,7 +27,9 @@ pub(crate) struct Cache<K, V> {
 
 impl<K: Eq + Hash + Clone, V> Cache<K, V> {
     pub(crate) fn new() -> Self {
-        Self { slots: SyncMutex::new(HashMap::new()) }
+        Self {
+            slots: SyncMutex::new(HashMap::new()),
+        }
     }
 
     /// The answer for `key`, no older than [`FRESH_MS`]; loaded by the first who asks.
@@ -70,7 +72,10 @@ impl<K: Eq + Hash + Clone, V> Cache<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{convert::Infallible, sync::atomic::{AtomicU32, Ordering}};
+    use std::{
+        convert::Infallible,
+        sync::atomic::{AtomicU32, Ordering},
+    };
 
     async fn load(loads: &AtomicU32) -> Result<u32, Infallible> {
         tokio::task::yield_now().await;

@@ -35,7 +35,13 @@ pub(crate) struct Event {
 
 impl Event {
     pub(crate) fn status_at(&self, now: DateTime<Utc>) -> &'static str {
-        derived(&self.status, self.sale_start_date, self.sale_end_date, self.event_date, now)
+        derived(
+            &self.status,
+            self.sale_start_date,
+            self.sale_end_date,
+            self.event_date,
+            now,
+        )
     }
 
     /// The row of a list (api-contract.md section 8).

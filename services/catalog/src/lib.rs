@@ -28,16 +28,24 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Settings of the catalog.
 #[derive(clap::Args, Clone, Debug)]
+// Several services share one command line; groups named after the type would collide.
+#[group(skip)]
 pub struct Config {
     /// Milliseconds between two looks at which events' sale windows opened or closed. Readers see
     /// the right status at once; this only keeps the stored one in step.
-    #[arg(long = "event-status-interval-ms", env = "EVENT_STATUS_INTERVAL_MS", default_value_t = 60_000)]
+    #[arg(
+        long = "event-status-interval-ms",
+        env = "EVENT_STATUS_INTERVAL_MS",
+        default_value_t = 60_000
+    )]
     pub event_status_interval_ms: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { event_status_interval_ms: 60_000 }
+        Self {
+            event_status_interval_ms: 60_000,
+        }
     }
 }
 
@@ -65,7 +73,12 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         lists: cache::Cache::new(),
         details: cache::Cache::new(),
     });
-    let relay = outbox::relay(pool, Arc::new(RedisStreams::new(redis)), ctx.clock.clone(), ctx.shutdown.clone());
+    let relay = outbox::relay(
+        pool,
+        Arc::new(RedisStreams::new(redis)),
+        ctx.clock.clone(),
+        ctx.shutdown.clone(),
+    );
     let every = Duration::from_millis(config.event_status_interval_ms.max(100));
     let status = status::keep_in_step(app.clone(), every, ctx.shutdown.clone());
     Ok(Service {

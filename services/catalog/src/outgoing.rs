@@ -21,6 +21,8 @@ pub(crate) async fn event_changed(
     let envelope = Envelope::new(EVENT_CHANGED, "event", event.id, at, &event.changed(now))
         .map_err(ApiError::internal)?
         .by(admin);
-    outbox::enqueue(tx, CATALOG_EVENTS, &envelope).await.map_err(ApiError::from)?;
+    outbox::enqueue(tx, CATALOG_EVENTS, &envelope)
+        .await
+        .map_err(ApiError::from)?;
     Ok(())
 }

@@ -93,8 +93,16 @@ async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -> ApiResult
     let now = app.clock.now();
     let load = async {
         let at = wire::at(now);
-        let (rows, total) =
-            app.store.events(key.text.as_deref(), key.status.as_deref(), at, key.limit, key.offset()).await?;
+        let (rows, total) = app
+            .store
+            .events(
+                key.text.as_deref(),
+                key.status.as_deref(),
+                at,
+                key.limit,
+                key.offset(),
+            )
+            .await?;
         let events: Vec<Value> = rows.iter().map(|event| event.listed(at)).collect();
         Ok::<_, ApiError>(json!({"events": events, "pagination": key.pagination(total)}))
     };
@@ -131,11 +139,17 @@ async fn artists(State(app): State<App>, Query(wanted): Query<Wanted>) -> ApiRes
     let key = wanted.key(50);
     let (rows, total) = app.store.artists(key.limit, key.offset()).await?;
     let artists: Vec<Value> = rows.iter().map(crate::artist::Artist::listed).collect();
-    Ok(Json(json!({"artists": artists, "pagination": key.pagination(total)})))
+    Ok(Json(
+        json!({"artists": artists, "pagination": key.pagination(total)}),
+    ))
 }
 
 async fn artist(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {
-    let artist = app.store.artist(id).await?.ok_or_else(|| ApiError::not_found("Artist not found"))?;
+    let artist = app
+        .store
+        .artist(id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("Artist not found"))?;
     let at = wire::at(app.clock.now());
     let events: Vec<Value> = app
         .store
@@ -148,7 +162,9 @@ async fn artist(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<
             row
         })
         .collect();
-    Ok(Json(json!({"artist": artist.row(), "memberCount": artist.member_count, "events": events})))
+    Ok(Json(
+        json!({"artist": artist.row(), "memberCount": artist.member_count, "events": events}),
+    ))
 }
 
 async fn queue_info(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {

@@ -29,7 +29,11 @@ pub(crate) fn derived(
 
 /// Brings stored statuses in step every `every`, until shutdown. Safe with many replicas: the
 /// statement is idempotent.
-pub(crate) async fn keep_in_step(app: App, every: Duration, shutdown: CancellationToken) -> Result<(), BoxError> {
+pub(crate) async fn keep_in_step(
+    app: App,
+    every: Duration,
+    shutdown: CancellationToken,
+) -> Result<(), BoxError> {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

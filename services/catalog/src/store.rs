@@ -32,7 +32,8 @@ pub(crate) struct Prices {
     pub(crate) max: Option<i64>,
 }
 
-const ARTIST: &str = "SELECT a.*, (SELECT count(*) FROM events e WHERE e.artist_id = a.id) AS event_count FROM artists a";
+const ARTIST: &str =
+    "SELECT a.*, (SELECT count(*) FROM events e WHERE e.artist_id = a.id) AS event_count FROM artists a";
 
 impl Store {
     pub(crate) const fn new(pool: PgPool) -> Self {
@@ -70,35 +71,49 @@ impl Store {
             .bind(offset)
             .fetch_all(&self.pool)
             .await?;
-        let total = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM events {WHERE}")))
-            .bind(&pattern)
-            .bind(status)
-            .bind(now)
+        let total = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "SELECT count(*) FROM events {WHERE}"
+        )))
+        .bind(&pattern)
+        .bind(status)
+        .bind(now)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((rows, total))
+    }
+
+    pub(crate) async fn event(&self, id: Uuid) -> sqlx::Result<Option<Event>> {
+        sqlx::query_as("SELECT * FROM events WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+    }
+
+    pub(crate) async fn count_events(&self) -> sqlx::Result<i64> {
+        sqlx::query_scalar("SELECT count(*) FROM events")
+            .fetch_one(&self.pool)
+            .await
+    }
+
+    pub(crate) async fn artists(&self, limit: i64, offset: i64) -> sqlx::Result<(Vec<Artist>, i64)> {
+        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{ARTIST} ORDER BY a.name, a.id LIMIT $1 OFFSET $2"
+        )))
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(&self.pool)
+        .await?;
+        let total = sqlx::query_scalar("SELECT count(*) FROM artists")
             .fetch_one(&self.pool)
             .await?;
         Ok((rows, total))
     }
 
-    pub(crate) async fn event(&self, id: Uuid) -> sqlx::Result<Option<Event>> {
-        sqlx::query_as("SELECT * FROM events WHERE id = $1").bind(id).fetch_optional(&self.pool).await
-    }
-
-    pub(crate) async fn count_events(&self) -> sqlx::Result<i64> {
-        sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&self.pool).await
-    }
-
-    pub(crate) async fn artists(&self, limit: i64, offset: i64) -> sqlx::Result<(Vec<Artist>, i64)> {
-        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!("{ARTIST} ORDER BY a.name, a.id LIMIT $1 OFFSET $2")))
-            .bind(limit)
-            .bind(offset)
-            .fetch_all(&self.pool)
-            .await?;
-        let total = sqlx::query_scalar("SELECT count(*) FROM artists").fetch_one(&self.pool).await?;
-        Ok((rows, total))
-    }
-
     pub(crate) async fn artist(&self, id: Uuid) -> sqlx::Result<Option<Artist>> {
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("{ARTIST} WHERE a.id = $1"))).bind(id).fetch_optional(&self.pool).await
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{ARTIST} WHERE a.id = $1")))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
     }
 
     pub(crate) async fn events_of(&self, artist: Uuid) -> sqlx::Result<Vec<Event>> {
@@ -125,7 +140,11 @@ impl Store {
     }
 
     /// The artist of that name, made if there is none (quirk 28: upstream never linked them).
-    pub(crate) async fn artist_named(tx: &mut PgConnection, name: &str, now: DateTime<Utc>) -> sqlx::Result<Uuid> {
+    pub(crate) async fn artist_named(
+        tx: &mut PgConnection,
+        name: &str,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<Uuid> {
         sqlx::query_scalar(
             "INSERT INTO artists (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)
              ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
@@ -199,7 +218,11 @@ impl Store {
     }
 
     /// Cancels an event that is not cancelled yet; `None` if there is none such.
-    pub(crate) async fn cancel_event(tx: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> sqlx::Result<Option<Event>> {
+    pub(crate) async fn cancel_event(
+        tx: &mut PgConnection,
+        id: Uuid,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<Option<Event>> {
         sqlx::query_as(
             "UPDATE events SET status = 'cancelled', updated_at = $2 WHERE id = $1 AND status <> 'cancelled' RETURNING *",
         )
@@ -210,7 +233,10 @@ impl Store {
     }
 
     pub(crate) async fn delete_event(tx: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
-        let done = sqlx::query("DELETE FROM events WHERE id = $1").bind(id).execute(tx).await?;
+        let done = sqlx::query("DELETE FROM events WHERE id = $1")
+            .bind(id)
+            .execute(tx)
+            .await?;
         Ok(done.rows_affected() == 1)
     }
 

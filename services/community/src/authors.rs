@@ -25,7 +25,10 @@ struct User {
 
 impl Authors {
     pub(crate) fn new(client: InternalClient, auth_url: &str) -> Self {
-        Self { client, auth_url: auth_url.trim_end_matches('/').to_owned() }
+        Self {
+            client,
+            auth_url: auth_url.trim_end_matches('/').to_owned(),
+        }
     }
 
     /// The user's name; if auth cannot say, a neutral one: a text is not lost for a label.

@@ -19,6 +19,8 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Settings; there are none of its own yet.
 #[derive(clap::Args, Clone, Debug, Default)]
+// Several services share one command line; groups named after the type would collide.
+#[group(skip)]
 pub struct Config {}
 
 #[derive(Clone)]

@@ -1,12 +1,11 @@
 //! News by the house: read by all, written by admins, changed by their author.
 
-use crate::{App, page::{Page, Wanted}, text};
-use axum::{
-    Router,
-    extract::State,
-    http::StatusCode,
-    routing::get,
+use crate::{
+    App,
+    page::{Page, Wanted},
+    text,
 };
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -69,7 +68,9 @@ async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -> ApiResult
             .bind(page.offset())
             .fetch_all(&app.pool)
             .await?;
-    let total: i64 = sqlx::query_scalar("SELECT count(*) FROM news").fetch_one(&app.pool).await?;
+    let total: i64 = sqlx::query_scalar("SELECT count(*) FROM news")
+        .fetch_one(&app.pool)
+        .await?;
     Ok(Json(json!({"news": rows, "pagination": page.of(total)})))
 }
 
@@ -78,7 +79,9 @@ async fn read(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Va
         .bind(id)
         .fetch_optional(&app.pool)
         .await?;
-    Ok(Json(json!({"news": row.ok_or_else(|| ApiError::not_found("News not found"))?})))
+    Ok(Json(
+        json!({"news": row.ok_or_else(|| ApiError::not_found("News not found"))?}),
+    ))
 }
 
 async fn create(
@@ -128,8 +131,15 @@ async fn change(
     Ok(Json(json!({"news": row})))
 }
 
-async fn remove(State(app): State<App>, Admin(_admin): Admin, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {
-    let removed = sqlx::query("DELETE FROM news WHERE id = $1").bind(id).execute(&app.pool).await?;
+async fn remove(
+    State(app): State<App>,
+    Admin(_admin): Admin,
+    Path(id): Path<Uuid>,
+) -> ApiResult<Json<Value>> {
+    let removed = sqlx::query("DELETE FROM news WHERE id = $1")
+        .bind(id)
+        .execute(&app.pool)
+        .await?;
     if removed.rows_affected() == 0 {
         return Err(ApiError::not_found("News not found"));
     }

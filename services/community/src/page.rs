@@ -70,7 +70,13 @@ mod tests {
         let page = |page, limit| Page::from(Wanted { page, limit });
         assert_eq!(page(None, None), Page { number: 1, limit: 20 });
         assert_eq!(page(Some(0), Some(0)), Page { number: 1, limit: 1 });
-        assert_eq!(page(Some(i64::MAX), Some(i64::MAX)), Page { number: PAGE_MAX, limit: 100 });
+        assert_eq!(
+            page(Some(i64::MAX), Some(i64::MAX)),
+            Page {
+                number: PAGE_MAX,
+                limit: 100
+            }
+        );
         assert_eq!(page(Some(3), Some(10)).offset(), 20);
         assert_eq!(page(None, Some(10)).of(21).total_pages, 3);
     }

@@ -1,6 +1,10 @@
 //! Posts and comments by members, per artist.
 
-use crate::{App, page::{Page, Wanted}, text};
+use crate::{
+    App,
+    page::{Page, Wanted},
+    text,
+};
 use axum::{
     Router,
     extract::State,
@@ -76,7 +80,10 @@ pub(crate) fn router() -> Router<App> {
         .route("/api/community/posts", get(list).post(create))
         .route("/api/community/posts/{id}", get(read).put(change).delete(remove))
         .route("/api/community/posts/{id}/comments", get(comments).post(comment))
-        .route("/api/community/posts/{id}/comments/{comment}", delete(remove_comment))
+        .route(
+            "/api/community/posts/{id}/comments/{comment}",
+            delete(remove_comment),
+        )
 }
 
 async fn list(State(app): State<App>, Query(filter): Query<Filter>) -> ApiResult<Json<Value>> {
@@ -115,7 +122,9 @@ async fn create(
     Json(new): Json<NewPost>,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let (title, content) = (text::title(&new.title)?, text::content(&new.content)?);
-    let artist = new.artist_id.ok_or_else(|| ApiError::bad_request("artist_id must not be null"))?;
+    let artist = new
+        .artist_id
+        .ok_or_else(|| ApiError::bad_request("artist_id must not be null"))?;
     let name = app.authors.name_of(author.user_id).await;
     let row: PostRow = sqlx::query_as(
         "INSERT INTO community_posts (id, artist_id, author_id, author_name, title, content, created_at, updated_at)
@@ -158,7 +167,10 @@ async fn change(
 async fn remove(State(app): State<App>, caller: Identity, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {
     let author = author_of_post(&app, id).await?;
     authorise(&caller, author)?;
-    sqlx::query("DELETE FROM community_posts WHERE id = $1").bind(id).execute(&app.pool).await?;
+    sqlx::query("DELETE FROM community_posts WHERE id = $1")
+        .bind(id)
+        .execute(&app.pool)
+        .await?;
     Ok(Json(json!({"message": "Post deleted"})))
 }
 
@@ -227,9 +239,15 @@ async fn remove_comment(
             .bind(post)
             .fetch_optional(&app.pool)
             .await?;
-    authorise(&caller, author.ok_or_else(|| ApiError::not_found("Comment not found"))?)?;
+    authorise(
+        &caller,
+        author.ok_or_else(|| ApiError::not_found("Comment not found"))?,
+    )?;
     let mut tx = app.pool.begin().await?;
-    let removed = sqlx::query("DELETE FROM community_comments WHERE id = $1").bind(comment).execute(&mut *tx).await?;
+    let removed = sqlx::query("DELETE FROM community_comments WHERE id = $1")
+        .bind(comment)
+        .execute(&mut *tx)
+        .await?;
     if removed.rows_affected() == 1 {
         sqlx::query("UPDATE community_posts SET comment_count = comment_count - 1 WHERE id = $1")
             .bind(post)

@@ -24,10 +24,14 @@ fn checked(field: &str, text: &str, chars_max: usize) -> ApiResult<String> {
     }
     // Postgres cannot store NUL.
     if text.contains('\0') {
-        return Err(ApiError::bad_request(format!("{field} contains a NUL character; remove it")));
+        return Err(ApiError::bad_request(format!(
+            "{field} contains a NUL character; remove it"
+        )));
     }
     if text.chars().count() > chars_max {
-        return Err(ApiError::bad_request(format!("{field} is longer than {chars_max} characters")));
+        return Err(ApiError::bad_request(format!(
+            "{field} is longer than {chars_max} characters"
+        )));
     }
     Ok(text.to_owned())
 }

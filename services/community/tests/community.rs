@@ -1,11 +1,18 @@
 //! News, posts and comments on a real database (R-COM-01).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use axum::{Router, body::Body, http::{Method, Request, StatusCode}};
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode},
+};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use urr_kit::{identity::{Identity, Role, write_headers}, testing::TestBed};
+use urr_kit::{
+    identity::{Identity, Role, write_headers},
+    testing::TestBed,
+};
 use uuid::Uuid;
 
 struct World {
@@ -17,12 +24,25 @@ impl World {
     async fn new() -> Self {
         let bed = TestBed::new().await;
         // Auth is away: names fall back, texts are kept.
-        let ctx = bed.ctx().with_settings(|settings| settings.urls.auth = "http://127.0.0.1:1".to_owned());
-        let service = urr_community::start(&ctx, urr_community::Config::default()).await.unwrap();
-        Self { _bed: bed, router: service.router }
+        let ctx = bed
+            .ctx()
+            .with_settings(|settings| settings.urls.auth = "http://127.0.0.1:1".to_owned());
+        let service = urr_community::start(&ctx, urr_community::Config::default())
+            .await
+            .unwrap();
+        Self {
+            _bed: bed,
+            router: service.router,
+        }
     }
 
-    async fn call(&self, method: Method, path: &str, who: Option<&Identity>, body: Option<Value>) -> (StatusCode, Value) {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        who: Option<&Identity>,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(identity) = who {
             write_headers(request.headers_mut().unwrap(), identity);
@@ -34,7 +54,12 @@ impl World {
             }
             None => Body::empty(),
         };
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let response = self
+            .router
+            .clone()
+            .oneshot(request.body(body).unwrap())
+            .await
+            .unwrap();
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
@@ -42,7 +67,11 @@ impl World {
 }
 
 fn someone(role: Role) -> Identity {
-    Identity { user_id: Uuid::new_v4(), email: "minji.kim@example.com".to_owned(), role }
+    Identity {
+        user_id: Uuid::new_v4(),
+        email: "minji.kim@example.com".to_owned(),
+        role,
+    }
 }
 
 #[tokio::test]
@@ -51,8 +80,16 @@ async fn a_post_and_its_comments_live_and_die_with_their_author() {
     let (author, other, admin) = (someone(Role::User), someone(Role::User), someone(Role::Admin));
     let artist = Uuid::new_v4();
     let new = json!({"title": " Hi ", "content": "there", "artist_id": artist});
-    assert_eq!(world.call(Method::POST, "/api/community/posts", None, Some(new.clone())).await.0, StatusCode::UNAUTHORIZED);
-    let (status, body) = world.call(Method::POST, "/api/community/posts", Some(&author), Some(new)).await;
+    assert_eq!(
+        world
+            .call(Method::POST, "/api/community/posts", None, Some(new.clone()))
+            .await
+            .0,
+        StatusCode::UNAUTHORIZED
+    );
+    let (status, body) = world
+        .call(Method::POST, "/api/community/posts", Some(&author), Some(new))
+        .await;
     assert_eq!(status, StatusCode::CREATED);
     let post = &body["post"];
     assert_eq!(post["title"], "Hi");
@@ -61,24 +98,76 @@ async fn a_post_and_its_comments_live_and_die_with_their_author() {
     let path = format!("/api/community/posts/{}", post["id"].as_str().unwrap());
 
     let (_, seen) = world.call(Method::GET, &path, None, None).await;
-    assert_eq!((&seen["post"]["views"], &seen["post"]["content"]), (&json!(1), &json!("there")));
-    let (_, list) = world.call(Method::GET, &format!("/api/community/posts?artistId={artist}&limit=0"), None, None).await;
-    assert_eq!(list["pagination"], json!({"page": 1, "limit": 1, "total": 1, "totalPages": 1}));
+    assert_eq!(
+        (&seen["post"]["views"], &seen["post"]["content"]),
+        (&json!(1), &json!("there"))
+    );
+    let (_, list) = world
+        .call(
+            Method::GET,
+            &format!("/api/community/posts?artistId={artist}&limit=0"),
+            None,
+            None,
+        )
+        .await;
+    assert_eq!(
+        list["pagination"],
+        json!({"page": 1, "limit": 1, "total": 1, "totalPages": 1})
+    );
     assert!(list["posts"][0].get("content").is_none());
 
     let comments = format!("{path}/comments");
-    let (status, comment) = world.call(Method::POST, &comments, Some(&other), Some(json!({"content": "Nice"}))).await;
+    let (status, comment) = world
+        .call(
+            Method::POST,
+            &comments,
+            Some(&other),
+            Some(json!({"content": "Nice"})),
+        )
+        .await;
     assert_eq!(status, StatusCode::CREATED);
-    assert_eq!(world.call(Method::GET, &path, None, None).await.1["post"]["comment_count"], 1);
+    assert_eq!(
+        world.call(Method::GET, &path, None, None).await.1["post"]["comment_count"],
+        1
+    );
     let one = format!("{comments}/{}", comment["comment"]["id"].as_str().unwrap());
-    assert_eq!(world.call(Method::DELETE, &one, Some(&author), None).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(world.call(Method::DELETE, &one, Some(&other), None).await.0, StatusCode::OK);
-    assert_eq!(world.call(Method::GET, &path, None, None).await.1["post"]["comment_count"], 0);
+    assert_eq!(
+        world.call(Method::DELETE, &one, Some(&author), None).await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        world.call(Method::DELETE, &one, Some(&other), None).await.0,
+        StatusCode::OK
+    );
+    assert_eq!(
+        world.call(Method::GET, &path, None, None).await.1["post"]["comment_count"],
+        0
+    );
 
-    assert_eq!(world.call(Method::DELETE, &path, Some(&other), None).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(world.call(Method::DELETE, &path, Some(&admin), None).await.0, StatusCode::OK);
-    assert_eq!(world.call(Method::GET, &path, None, None).await.0, StatusCode::NOT_FOUND);
-    assert_eq!(world.call(Method::POST, &comments, Some(&other), Some(json!({"content": "Late"}))).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        world.call(Method::DELETE, &path, Some(&other), None).await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        world.call(Method::DELETE, &path, Some(&admin), None).await.0,
+        StatusCode::OK
+    );
+    assert_eq!(
+        world.call(Method::GET, &path, None, None).await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        world
+            .call(
+                Method::POST,
+                &comments,
+                Some(&other),
+                Some(json!({"content": "Late"}))
+            )
+            .await
+            .0,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -86,15 +175,35 @@ async fn news_are_written_by_admins_and_changed_by_their_author_only() {
     let world = World::new().await;
     let (author, other, user) = (someone(Role::Admin), someone(Role::Admin), someone(Role::User));
     let new = json!({"title": "Tour", "content": "Dates", "author": "URR", "author_id": Uuid::new_v4(), "is_pinned": true});
-    assert_eq!(world.call(Method::POST, "/api/news", Some(&user), Some(new.clone())).await.0, StatusCode::FORBIDDEN);
-    let (_, body) = world.call(Method::POST, "/api/news", Some(&author), Some(new)).await;
+    assert_eq!(
+        world
+            .call(Method::POST, "/api/news", Some(&user), Some(new.clone()))
+            .await
+            .0,
+        StatusCode::FORBIDDEN
+    );
+    let (_, body) = world
+        .call(Method::POST, "/api/news", Some(&author), Some(new))
+        .await;
     assert_eq!(body["news"]["author_id"], author.user_id.to_string());
     let path = format!("/api/news/{}", body["news"]["id"].as_str().unwrap());
     let change = json!({"title": "Tour", "content": "New dates"});
-    assert_eq!(world.call(Method::PUT, &path, Some(&other), Some(change.clone())).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(
+        world
+            .call(Method::PUT, &path, Some(&other), Some(change.clone()))
+            .await
+            .0,
+        StatusCode::FORBIDDEN
+    );
     let (_, changed) = world.call(Method::PUT, &path, Some(&author), Some(change)).await;
-    assert_eq!((&changed["news"]["content"], &changed["news"]["is_pinned"]), (&json!("New dates"), &json!(true)));
-    assert_eq!(world.call(Method::DELETE, &path, Some(&other), None).await.0, StatusCode::OK);
+    assert_eq!(
+        (&changed["news"]["content"], &changed["news"]["is_pinned"]),
+        (&json!("New dates"), &json!(true))
+    );
+    assert_eq!(
+        world.call(Method::DELETE, &path, Some(&other), None).await.0,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -103,11 +212,19 @@ async fn a_wrong_body_names_its_field() {
     let author = someone(Role::User);
     for (body, word) in [
         (json!({"content": "c", "artist_id": Uuid::new_v4()}), "title"),
-        (json!({"title": "t", "content": "  ", "artist_id": Uuid::new_v4()}), "content"),
+        (
+            json!({"title": "t", "content": "  ", "artist_id": Uuid::new_v4()}),
+            "content",
+        ),
         (json!({"title": "t", "content": "c"}), "artist_id"),
-        (json!({"title": "t".repeat(256), "content": "c", "artist_id": Uuid::new_v4()}), "255"),
+        (
+            json!({"title": "t".repeat(256), "content": "c", "artist_id": Uuid::new_v4()}),
+            "255",
+        ),
     ] {
-        let (status, answer) = world.call(Method::POST, "/api/community/posts", Some(&author), Some(body)).await;
+        let (status, answer) = world
+            .call(Method::POST, "/api/community/posts", Some(&author), Some(body))
+            .await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(answer["error"].as_str().unwrap().contains(word), "{answer}");
     }

@@ -34,7 +34,9 @@ mod tests {
         let mut request = Request::new(Body::empty());
         let peer: SocketAddr = peer.parse().unwrap();
         request.extensions_mut().insert(ConnectInfo(peer));
-        request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+        request
+            .headers_mut()
+            .insert("x-forwarded-for", forwarded.parse().unwrap());
         request
     }
 
@@ -48,6 +50,9 @@ mod tests {
     fn behind_known_proxies_the_last_unknown_hop_counts() {
         let proxies = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
         let request = call("10.0.0.1:80", "1.2.3.4, 198.51.100.1, 10.0.0.2");
-        assert_eq!(address(&request, &proxies), "198.51.100.1".parse::<IpAddr>().unwrap());
+        assert_eq!(
+            address(&request, &proxies),
+            "198.51.100.1".parse::<IpAddr>().unwrap()
+        );
     }
 }

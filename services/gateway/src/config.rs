@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 /// Settings of the public entry.
 #[derive(Args, Clone, Debug)]
+// Several services share one command line; groups named after the type would collide.
+#[group(skip)]
 pub struct Config {
     /// Origins that may call with credentials, comma-separated.
     #[arg(
@@ -20,7 +22,11 @@ pub struct Config {
     pub body_bytes_max: usize,
 
     /// Seconds a call may take before the caller gets 504; payments get twice this (R-GW-08).
-    #[arg(long = "gateway-deadline-s", env = "URR_GATEWAY_DEADLINE_S", default_value_t = 30)]
+    #[arg(
+        long = "gateway-deadline-s",
+        env = "URR_GATEWAY_DEADLINE_S",
+        default_value_t = 30
+    )]
     pub deadline_s: u64,
 
     /// Addresses of proxies whose `X-Forwarded-For` is believed, comma-separated. From anyone
@@ -29,19 +35,35 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
 
     /// Calls per minute and caller to `/api/auth`.
-    #[arg(long = "rate-limit-auth-rpm", env = "RATE_LIMIT_AUTH_RPM", default_value_t = 60)]
+    #[arg(
+        long = "rate-limit-auth-rpm",
+        env = "RATE_LIMIT_AUTH_RPM",
+        default_value_t = 60
+    )]
     pub auth_rpm: u32,
 
     /// Calls per minute and caller to `/api/queue`.
-    #[arg(long = "rate-limit-queue-rpm", env = "RATE_LIMIT_QUEUE_RPM", default_value_t = 120)]
+    #[arg(
+        long = "rate-limit-queue-rpm",
+        env = "RATE_LIMIT_QUEUE_RPM",
+        default_value_t = 120
+    )]
     pub queue_rpm: u32,
 
     /// Bookings and cancellations per minute and caller.
-    #[arg(long = "rate-limit-booking-rpm", env = "RATE_LIMIT_BOOKING_RPM", default_value_t = 30)]
+    #[arg(
+        long = "rate-limit-booking-rpm",
+        env = "RATE_LIMIT_BOOKING_RPM",
+        default_value_t = 30
+    )]
     pub booking_rpm: u32,
 
     /// Other calls per minute and caller.
-    #[arg(long = "rate-limit-general-rpm", env = "RATE_LIMIT_GENERAL_RPM", default_value_t = 3000)]
+    #[arg(
+        long = "rate-limit-general-rpm",
+        env = "RATE_LIMIT_GENERAL_RPM",
+        default_value_t = 3000
+    )]
     pub general_rpm: u32,
 }
 

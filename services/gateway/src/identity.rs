@@ -9,11 +9,7 @@ use urr_core::time::Millis;
 use urr_kit::identity::{AccessTokens, Identity, strip_headers, write_headers};
 
 /// Strips what the caller claims, verifies what he can prove, and writes that.
-pub(crate) fn establish(
-    headers: &mut HeaderMap,
-    tokens: &AccessTokens,
-    now: Millis,
-) -> Option<Identity> {
+pub(crate) fn establish(headers: &mut HeaderMap, tokens: &AccessTokens, now: Millis) -> Option<Identity> {
     strip_headers(headers);
     adopt_cookie(headers);
     let identity = bearer(headers).and_then(|token| tokens.verify_access(token, now).ok())?;

@@ -49,11 +49,9 @@ fn cors(config: &Config) -> Result<CorsLayer, StartError> {
         .cors_allowed_origins
         .iter()
         .map(|origin| {
-            HeaderValue::from_str(origin.trim()).map_err(|_invalid| {
-                StartError::BadSetting {
-                    variable: "CORS_ALLOWED_ORIGINS",
-                    problem: format!("`{origin}` is no origin; write e.g. https://www.example.com"),
-                }
+            HeaderValue::from_str(origin.trim()).map_err(|_invalid| StartError::BadSetting {
+                variable: "CORS_ALLOWED_ORIGINS",
+                problem: format!("`{origin}` is no origin; write e.g. https://www.example.com"),
             })
         })
         .collect::<Result<Vec<_>, _>>()?;

@@ -119,8 +119,14 @@ impl Limiter {
     /// Whether this call is within the caller's limit; counts it if so.
     pub(crate) async fn allows(&self, category: Category, caller: Caller, now: Millis) -> bool {
         let limit = category.limit_per_min(&self.config);
-        let key = self.redis.key(&format!("rate:{}:{}", category.name(), caller.key()));
-        let member = format!("{}:{}", self.process, self.sequence.fetch_add(1, Ordering::Relaxed));
+        let key = self
+            .redis
+            .key(&format!("rate:{}:{}", category.name(), caller.key()));
+        let member = format!(
+            "{}:{}",
+            self.process,
+            self.sequence.fetch_add(1, Ordering::Relaxed)
+        );
         let mut invocation = self.script.key(key);
         invocation.arg(now.0).arg(WINDOW_MS).arg(limit).arg(member);
         let mut connection = self.redis.conn();
@@ -167,7 +173,11 @@ mod tests {
             (Method::GET, "/api/queue/status/x", Some(Category::Queue)),
             (Method::POST, "/api/seats/reserve", Some(Category::Booking)),
             (Method::POST, "/api/reservations", Some(Category::Booking)),
-            (Method::POST, "/api/reservations/x/cancel", Some(Category::Booking)),
+            (
+                Method::POST,
+                "/api/reservations/x/cancel",
+                Some(Category::Booking),
+            ),
             (Method::GET, "/api/reservations/my", Some(Category::General)),
             (Method::GET, "/api/events", Some(Category::General)),
             (Method::GET, "/vwr-api/vwr/check/a/b", None),

@@ -17,9 +17,9 @@ use serde_json::json;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use tower::ServiceExt;
 use urr_kit::{
+    StartError,
     clock::SharedClock,
     ctx::Ctx,
-    StartError,
     error::ApiError,
     identity::{AccessTokens, Identity, Role},
     secrets::Secrets,
@@ -54,7 +54,12 @@ pub async fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Ser
     });
     let router = Router::new().fallback(handle).with_state(gateway);
     let router = layers::apply(router, config)?;
-    Ok(Service { name: "gateway", router, internal: Router::new(), tasks: Vec::new() })
+    Ok(Service {
+        name: "gateway",
+        router,
+        internal: Router::new(),
+        tasks: Vec::new(),
+    })
 }
 
 async fn handle(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response<Body> {
@@ -76,7 +81,9 @@ impl Gateway {
                 |identity| Caller::User(identity.user_id),
             );
             if !self.limiter.allows(category, who, now).await {
-                return Err(ApiError::too_many_requests("Rate limit exceeded").with_field("retryAfter", json!(60)));
+                return Err(
+                    ApiError::too_many_requests("Rate limit exceeded").with_field("retryAfter", json!(60))
+                );
             }
         }
         if gate::guards(request.method(), path) {
@@ -91,7 +98,11 @@ impl Gateway {
             .get(&room)
             .ok_or_else(|| ApiError::not_found("Not found"))?;
         // A payment waits for the provider's ten seconds and more (R-GW-08, R-PAY-08).
-        let deadline = if under(path, "/api/payments") { self.deadline * 2 } else { self.deadline };
+        let deadline = if under(path, "/api/payments") {
+            self.deadline * 2
+        } else {
+            self.deadline
+        };
         let answer = async {
             match backend {
                 Backend::Mounted(router) => {
@@ -102,8 +113,15 @@ impl Gateway {
             }
         };
         tokio::time::timeout(deadline, answer).await.map_err(|_elapsed| {
-            tracing::warn!(service = room.name(), deadline_s = deadline.as_secs(), "call exceeded its deadline");
-            ApiError::with_status(StatusCode::GATEWAY_TIMEOUT, "The service took too long. Please retry.")
+            tracing::warn!(
+                service = room.name(),
+                deadline_s = deadline.as_secs(),
+                "call exceeded its deadline"
+            );
+            ApiError::with_status(
+                StatusCode::GATEWAY_TIMEOUT,
+                "The service took too long. Please retry.",
+            )
         })
     }
 }

@@ -21,7 +21,11 @@ use uuid::Uuid;
 /// A backend that says what reached it.
 fn echo() -> Router {
     async fn handler(method: Method, uri: Uri, headers: HeaderMap) -> Json<Value> {
-        let header = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
         Json(json!({
             "method": method.as_str(),
             "uri": uri.path_and_query().map(ToString::to_string),
@@ -43,12 +47,19 @@ impl Edge {
         let bed = TestBed::new().await;
         let ctx = bed.ctx();
         let remote = bed.serve(echo()).await;
-        let mut backends: Backends = Room::ALL.into_iter().map(|room| (room, Backend::Mounted(echo()))).collect();
+        let mut backends: Backends = Room::ALL
+            .into_iter()
+            .map(|room| (room, Backend::Mounted(echo())))
+            .collect();
         backends.insert(Room::Stats, Backend::Remote(remote));
         backends.insert(Room::Community, Backend::Remote("http://127.0.0.1:1".to_owned()));
         let service = urr_gateway::start(&ctx, &config, backends).await.unwrap();
         let tokens = AccessTokens::new(&ctx.secrets);
-        Self { bed, router: service.router, tokens }
+        Self {
+            bed,
+            router: service.router,
+            tokens,
+        }
     }
 
     async fn call(&self, request: Request<Body>) -> (StatusCode, Value) {
@@ -63,14 +74,23 @@ impl Edge {
     }
 
     fn someone(&self, role: Role) -> (Identity, String) {
-        let identity = Identity { user_id: Uuid::new_v4(), email: "a@b.c".to_owned(), role };
+        let identity = Identity {
+            user_id: Uuid::new_v4(),
+            email: "a@b.c".to_owned(),
+            role,
+        };
         let token = self.tokens.issue_access(&identity, self.bed.clock().now());
         (identity, token)
     }
 
     fn entry_token(&self, user: Uuid) -> String {
         let now_s = self.bed.clock().now().0 / 1000;
-        let claims = entry::Claims { sub: Uuid::new_v4(), uid: user, iat: now_s, exp: now_s + 600 };
+        let claims = entry::Claims {
+            sub: Uuid::new_v4(),
+            uid: user,
+            iat: now_s,
+            exp: now_s + 600,
+        };
         entry::issue(&self.bed.ctx().secrets.entry_keys, &claims)
     }
 }
@@ -88,22 +108,35 @@ async fn identity_comes_from_the_token_and_from_nowhere_else() {
     let edge = Edge::new(Config::default()).await;
     let (identity, token) = edge.someone(Role::User);
 
-    let forged = empty(get("/api/v1/payments/user/me?limit=2").header("x-user-id", Uuid::new_v4().to_string()).header("x-user-role", "admin"));
+    let forged = empty(
+        get("/api/v1/payments/user/me?limit=2")
+            .header("x-user-id", Uuid::new_v4().to_string())
+            .header("x-user-role", "admin"),
+    );
     let (_, seen) = edge.call(forged).await;
     assert_eq!(seen["user"], Value::Null);
     assert_eq!(seen["role"], Value::Null);
     assert_eq!(seen["uri"], "/api/payments/user/me?limit=2");
 
-    let honest = empty(get("/api/payments/user/me").header("authorization", format!("Bearer {token}")).header("x-user-id", "someone else"));
+    let honest = empty(
+        get("/api/payments/user/me")
+            .header("authorization", format!("Bearer {token}"))
+            .header("x-user-id", "someone else"),
+    );
     let (_, seen) = edge.call(honest).await;
     assert_eq!(seen["user"], identity.user_id.to_string());
     assert_eq!(seen["role"], "user");
 
-    let by_cookie = empty(get("/api/payments/user/me").header("cookie", format!("x=1; access_token={token}")));
+    let by_cookie =
+        empty(get("/api/payments/user/me").header("cookie", format!("x=1; access_token={token}")));
     let (_, seen) = edge.call(by_cookie).await;
     assert_eq!(seen["user"], identity.user_id.to_string());
 
-    let bad_header_wins = empty(get("/api/payments/user/me").header("authorization", "Bearer no").header("cookie", format!("access_token={token}")));
+    let bad_header_wins = empty(
+        get("/api/payments/user/me")
+            .header("authorization", "Bearer no")
+            .header("cookie", format!("access_token={token}")),
+    );
     let (_, seen) = edge.call(bad_header_wins).await;
     assert_eq!(seen["user"], Value::Null);
 }
@@ -111,8 +144,14 @@ async fn identity_comes_from_the_token_and_from_nowhere_else() {
 #[tokio::test]
 async fn a_refresh_token_is_no_access_token() {
     let edge = Edge::new(Config::default()).await;
-    let refresh = edge.tokens.issue_refresh(Uuid::new_v4(), Uuid::new_v4(), edge.bed.clock().now());
-    let (_, seen) = edge.call(empty(get("/api/payments/user/me").header("authorization", format!("Bearer {}", refresh.token)))).await;
+    let refresh = edge
+        .tokens
+        .issue_refresh(Uuid::new_v4(), Uuid::new_v4(), edge.bed.clock().now());
+    let (_, seen) = edge
+        .call(empty(
+            get("/api/payments/user/me").header("authorization", format!("Bearer {}", refresh.token)),
+        ))
+        .await;
     assert_eq!(seen["user"], Value::Null);
 }
 
@@ -121,7 +160,11 @@ async fn an_access_token_ends_with_its_time() {
     let edge = Edge::new(Config::default()).await;
     let (_, token) = edge.someone(Role::User);
     edge.bed.clock().advance_ms(31 * 60 * 1000);
-    let (_, seen) = edge.call(empty(get("/api/payments/user/me").header("authorization", format!("Bearer {token}")))).await;
+    let (_, seen) = edge
+        .call(empty(
+            get("/api/payments/user/me").header("authorization", format!("Bearer {token}")),
+        ))
+        .await;
     assert_eq!(seen["user"], Value::Null);
 }
 
@@ -130,19 +173,33 @@ async fn seats_need_an_entry_token_of_the_same_user() {
     let edge = Edge::new(Config::default()).await;
     let (identity, token) = edge.someone(Role::User);
     let call = |entry: Option<String>| {
-        let mut builder = get("/api/v1/seats/reserve").method("POST").header("authorization", format!("Bearer {token}"));
+        let mut builder = get("/api/v1/seats/reserve")
+            .method("POST")
+            .header("authorization", format!("Bearer {token}"));
         if let Some(entry) = entry {
             builder = builder.header("x-queue-entry-token", entry);
         }
         empty(builder)
     };
     let (status, body) = edge.call(call(None)).await;
-    assert_eq!((status, &body["redirectTo"]), (StatusCode::FORBIDDEN, &json!("/queue")));
+    assert_eq!(
+        (status, &body["redirectTo"]),
+        (StatusCode::FORBIDDEN, &json!("/queue"))
+    );
     assert_eq!(body["error"], "Queue entry token required");
     assert_eq!(body["message"], body["error"]);
-    assert_eq!(edge.call(call(Some("x.y.z".to_owned()))).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(edge.call(call(Some(edge.entry_token(Uuid::new_v4())))).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(edge.call(call(Some(edge.entry_token(identity.user_id)))).await.0, StatusCode::OK);
+    assert_eq!(
+        edge.call(call(Some("x.y.z".to_owned()))).await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        edge.call(call(Some(edge.entry_token(Uuid::new_v4())))).await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        edge.call(call(Some(edge.entry_token(identity.user_id)))).await.0,
+        StatusCode::OK
+    );
     let own = edge.entry_token(identity.user_id);
     edge.bed.clock().advance_ms(11 * 60 * 1000);
     assert_eq!(edge.call(call(Some(own))).await.0, StatusCode::FORBIDDEN);
@@ -151,8 +208,17 @@ async fn seats_need_an_entry_token_of_the_same_user() {
 #[tokio::test]
 async fn internal_paths_are_never_routed() {
     let edge = Edge::new(Config::default()).await;
-    for path in ["/internal/reservations/x/confirm", "/api/v1/internal/users", "/api/../internal/users", "/nowhere"] {
-        assert_eq!(edge.call(empty(get(path))).await.0, StatusCode::NOT_FOUND, "{path}");
+    for path in [
+        "/internal/reservations/x/confirm",
+        "/api/v1/internal/users",
+        "/api/../internal/users",
+        "/nowhere",
+    ] {
+        assert_eq!(
+            edge.call(empty(get(path))).await.0,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
     }
 }
 
@@ -177,9 +243,16 @@ async fn admin_paths_are_for_admins() {
 async fn a_refusal_still_carries_cross_origin_headers() {
     // Quirk 17: without them a browser reports a network error instead of the 403.
     let edge = Edge::new(Config::default()).await;
-    let refused = edge.raw(empty(get("/api/seats/events/x").header("origin", "http://localhost:3000"))).await;
+    let refused = edge
+        .raw(empty(
+            get("/api/seats/events/x").header("origin", "http://localhost:3000"),
+        ))
+        .await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-    assert_eq!(refused.headers()["access-control-allow-origin"], "http://localhost:3000");
+    assert_eq!(
+        refused.headers()["access-control-allow-origin"],
+        "http://localhost:3000"
+    );
     assert_eq!(refused.headers()["x-content-type-options"], "nosniff");
     let preflight = edge
         .raw(empty(
@@ -191,21 +264,31 @@ async fn a_refusal_still_carries_cross_origin_headers() {
         ))
         .await;
     assert_eq!(preflight.status(), StatusCode::OK);
-    let stranger = edge.raw(empty(get("/api/events").header("origin", "https://evil.example"))).await;
+    let stranger = edge
+        .raw(empty(get("/api/events").header("origin", "https://evil.example")))
+        .await;
     assert!(!stranger.headers().contains_key("access-control-allow-origin"));
 }
 
 #[tokio::test]
 async fn callers_have_a_limit_of_their_own() {
-    let edge = Edge::new(Config { queue_rpm: 3, ..Config::default() }).await;
+    let edge = Edge::new(Config {
+        queue_rpm: 3,
+        ..Config::default()
+    })
+    .await;
     let (_, first) = edge.someone(Role::User);
     let (_, second) = edge.someone(Role::User);
-    let call = |token: &str| empty(get("/api/queue/status/x").header("authorization", format!("Bearer {token}")));
+    let call =
+        |token: &str| empty(get("/api/queue/status/x").header("authorization", format!("Bearer {token}")));
     for _ in 0..3 {
         assert_eq!(edge.call(call(&first)).await.0, StatusCode::OK);
     }
     let (status, body) = edge.call(call(&first)).await;
-    assert_eq!((status, &body["retryAfter"]), (StatusCode::TOO_MANY_REQUESTS, &json!(60)));
+    assert_eq!(
+        (status, &body["retryAfter"]),
+        (StatusCode::TOO_MANY_REQUESTS, &json!(60))
+    );
     assert_eq!(edge.call(call(&second)).await.0, StatusCode::OK);
     // The window slides.
     edge.bed.clock().advance_ms(61_000);
@@ -214,9 +297,16 @@ async fn callers_have_a_limit_of_their_own() {
 
 #[tokio::test]
 async fn the_waiting_room_has_no_limit_but_its_pacing() {
-    let edge = Edge::new(Config { general_rpm: 1, ..Config::default() }).await;
+    let edge = Edge::new(Config {
+        general_rpm: 1,
+        ..Config::default()
+    })
+    .await;
     for _ in 0..5 {
-        assert_eq!(edge.call(empty(get("/vwr-api/vwr/check/a/b"))).await.0, StatusCode::OK);
+        assert_eq!(
+            edge.call(empty(get("/vwr-api/vwr/check/a/b"))).await.0,
+            StatusCode::OK
+        );
     }
 }
 
@@ -224,8 +314,14 @@ async fn the_waiting_room_has_no_limit_but_its_pacing() {
 async fn a_remote_service_answers_through_the_hop_and_a_dead_one_says_503() {
     let edge = Edge::new(Config::default()).await;
     let (status, seen) = edge.call(empty(get("/api/v1/stats/overview?days=3"))).await;
-    assert_eq!((status, &seen["uri"]), (StatusCode::OK, &json!("/api/stats/overview?days=3")));
+    assert_eq!(
+        (status, &seen["uri"]),
+        (StatusCode::OK, &json!("/api/stats/overview?days=3"))
+    );
     let (status, body) = edge.call(empty(get("/api/v1/news"))).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(!body["error"].as_str().unwrap().contains("127.0.0.1"), "internal address leaked");
+    assert!(
+        !body["error"].as_str().unwrap().contains("127.0.0.1"),
+        "internal address leaked"
+    );
 }

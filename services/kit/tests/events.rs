@@ -21,7 +21,7 @@ use urr_kit::{Ctx, Redis};
 use uuid::Uuid;
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./tests/migrations");
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Counts each event it sees in the table `effects`; fails as told.
 #[derive(Default)]

@@ -74,7 +74,9 @@ impl Deliverer {
             let now = self.clock.now();
             let (delivered, failed, next_try_at) = match outcome {
                 Ok(()) => (true, false, now),
-                Err(DeliveryError::Later(_)) if attempts < TRIES_MAX => (false, false, now.plus_s(1 << attempts)),
+                Err(DeliveryError::Later(_)) if attempts < TRIES_MAX => {
+                    (false, false, now.plus_s(1 << attempts))
+                }
                 Err(error) => {
                     tracing::warn!(notification = %id, %error, attempts, "notification given up");
                     (false, true, now)
@@ -99,7 +101,12 @@ impl Deliverer {
     }
 
     async fn send(&self, row: Due) -> Result<(), DeliveryError> {
-        let message = Message { id: row.id, user_id: row.user_id, title: row.title, body: row.body };
+        let message = Message {
+            id: row.id,
+            user_id: row.user_id,
+            title: row.title,
+            body: row.body,
+        };
         tokio::time::timeout(DELIVERY_PATIENCE, self.channel.deliver(&message))
             .await
             .unwrap_or_else(|_elapsed| Err(DeliveryError::Later("the provider did not answer".to_owned())))

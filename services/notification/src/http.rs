@@ -32,7 +32,9 @@ struct Wanted {
 }
 
 pub(crate) fn router(pool: PgPool) -> Router {
-    Router::new().route("/api/notifications/my", get(mine)).with_state(pool)
+    Router::new()
+        .route("/api/notifications/my", get(mine))
+        .with_state(pool)
 }
 
 async fn mine(

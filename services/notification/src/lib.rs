@@ -25,15 +25,23 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Settings of the notifications.
 #[derive(clap::Args, Clone, Debug)]
+// Several services share one command line; groups named after the type would collide.
+#[group(skip)]
 pub struct Config {
     /// Milliseconds between two looks for messages that are due.
-    #[arg(long = "notification-interval-ms", env = "NOTIFICATION_INTERVAL_MS", default_value_t = 1_000)]
+    #[arg(
+        long = "notification-interval-ms",
+        env = "NOTIFICATION_INTERVAL_MS",
+        default_value_t = 1_000
+    )]
     pub notification_interval_ms: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { notification_interval_ms: 1_000 }
+        Self {
+            notification_interval_ms: 1_000,
+        }
     }
 }
 
@@ -56,7 +64,10 @@ pub async fn start_with(ctx: &Ctx, config: Config, channel: Arc<dyn Channel>) ->
         ConsumerConfig::new("notification", [RESERVATION_EVENTS, PAYMENT_EVENTS]),
         pool.clone(),
         redis,
-        Arc::new(incoming::Incoming { channel: channel.name(), clock: ctx.clock.clone() }),
+        Arc::new(incoming::Incoming {
+            channel: channel.name(),
+            clock: ctx.clock.clone(),
+        }),
         ctx.clock.clone(),
         ctx.shutdown.clone(),
     );

@@ -24,7 +24,10 @@ pub(crate) fn draft(event: &Envelope) -> Result<Option<Draft>, HandleError> {
                 user: confirmed.user_id,
                 template: "reservation-confirmed",
                 title: "예매가 완료되었습니다 · Your tickets are confirmed".to_owned(),
-                body: format!("예매 번호 {}, 결제 금액 {}원", confirmed.reservation_id, confirmed.total_amount),
+                body: format!(
+                    "예매 번호 {}, 결제 금액 {}원",
+                    confirmed.reservation_id, confirmed.total_amount
+                ),
             })
         }
         RESERVATION_CANCELLED => {

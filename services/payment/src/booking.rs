@@ -105,7 +105,8 @@ impl Booking {
             "paymentId": payment.id,
             "reason": reason,
         });
-        self.post(&format!("{}/refund", self.url(payment.target())), &body).await
+        self.post(&format!("{}/refund", self.url(payment.target())), &body)
+            .await
     }
 
     async fn post(&self, url: &str, body: &serde_json::Value) -> Result<(), Refused> {

@@ -19,8 +19,14 @@ const SLOW_MS: i64 = 3_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed,
-    Open { until: Millis },
-    HalfOpen { started: usize, passed: usize, since: Millis },
+    Open {
+        until: Millis,
+    },
+    HalfOpen {
+        started: usize,
+        passed: usize,
+        since: Millis,
+    },
 }
 
 /// How one call went.
@@ -53,17 +59,33 @@ impl Breaker {
             State::Closed => true,
             State::Open { until } if now < until => false,
             State::Open { .. } => {
-                self.state = State::HalfOpen { started: 1, passed: 0, since: now };
+                self.state = State::HalfOpen {
+                    started: 1,
+                    passed: 0,
+                    since: now,
+                };
                 true
             }
-            State::HalfOpen { started, passed, since } if started < TRIALS => {
-                self.state = State::HalfOpen { started: started + 1, passed, since };
+            State::HalfOpen {
+                started,
+                passed,
+                since,
+            } if started < TRIALS => {
+                self.state = State::HalfOpen {
+                    started: started + 1,
+                    passed,
+                    since,
+                };
                 true
             }
             // A trial whose outcome never came (its task was dropped) must not close the door for
             // good: after as long as the breaker stays open, trials start anew.
             State::HalfOpen { since, .. } if now.since(since) >= OPEN_MS => {
-                self.state = State::HalfOpen { started: 1, passed: 0, since: now };
+                self.state = State::HalfOpen {
+                    started: 1,
+                    passed: 0,
+                    since: now,
+                };
                 true
             }
             State::HalfOpen { .. } => false,
@@ -75,12 +97,20 @@ impl Breaker {
         match self.state {
             State::Open { .. } => {}
             State::HalfOpen { .. } if !call.answered => self.open(now),
-            State::HalfOpen { started, passed, since } => {
+            State::HalfOpen {
+                started,
+                passed,
+                since,
+            } => {
                 self.state = if passed + 1 >= TRIALS {
                     self.calls.clear();
                     State::Closed
                 } else {
-                    State::HalfOpen { started, passed: passed + 1, since }
+                    State::HalfOpen {
+                        started,
+                        passed: passed + 1,
+                        since,
+                    }
                 };
             }
             State::Closed => {
@@ -90,8 +120,7 @@ impl Breaker {
                 self.calls.push_back(call);
                 let unanswered = self.calls.iter().filter(|c| !c.answered).count();
                 let slow = self.calls.iter().filter(|c| c.took_ms > SLOW_MS).count();
-                if self.calls.len() == WINDOW && (unanswered * 2 >= WINDOW || slow * 5 >= WINDOW * 4)
-                {
+                if self.calls.len() == WINDOW && (unanswered * 2 >= WINDOW || slow * 5 >= WINDOW * 4) {
                     self.open(now);
                 }
             }
@@ -100,7 +129,9 @@ impl Breaker {
 
     fn open(&mut self, now: Millis) {
         self.calls.clear();
-        self.state = State::Open { until: now.plus_ms(OPEN_MS) };
+        self.state = State::Open {
+            until: now.plus_ms(OPEN_MS),
+        };
     }
 }
 
@@ -108,9 +139,18 @@ impl Breaker {
 mod tests {
     use super::{Breaker, Call, Millis, OPEN_MS, TRIALS, WINDOW};
 
-    const OK: Call = Call { answered: true, took_ms: 50 };
-    const LOST: Call = Call { answered: false, took_ms: 50 };
-    const SLOW: Call = Call { answered: true, took_ms: 4_000 };
+    const OK: Call = Call {
+        answered: true,
+        took_ms: 50,
+    };
+    const LOST: Call = Call {
+        answered: false,
+        took_ms: 50,
+    };
+    const SLOW: Call = Call {
+        answered: true,
+        took_ms: 4_000,
+    };
 
     fn after(calls: &[Call]) -> Breaker {
         let mut breaker = Breaker::new();

@@ -53,7 +53,10 @@ pub fn router(payments: Payments, offer: Offer) -> Router {
 /// The internal routes, guarded.
 pub fn internal_router(payments: Payments, secrets: &Secrets) -> Router {
     Router::new()
-        .route("/internal/payments/by-reservation/{reservation_id}", get(by_reservation))
+        .route(
+            "/internal/payments/by-reservation/{reservation_id}",
+            get(by_reservation),
+        )
         .layer(require_internal(secrets))
         .with_state(payments)
 }
@@ -122,7 +125,9 @@ async fn confirm(
     not_blank(&request.payment_key, "paymentKey", PAYMENT_KEY_MAX)?;
     not_blank(&request.order_id, "orderId", ORDER_ID_MAX)?;
     let receipt = to_the_end(async move { app.payments.confirm(caller.user_id, request).await });
-    let Receipt { payment, fulfilled, .. } = receipt.await?;
+    let Receipt {
+        payment, fulfilled, ..
+    } = receipt.await?;
     let approved_at = payment.toss_approved_at.map(wire_time);
     Ok(Body(json!({
         "success": true,
@@ -152,9 +157,10 @@ async fn process(
         _ => return Err(ApiError::bad_request("Unknown payment method")),
     };
     let request = InstantRequest { target, method };
-    let receipt =
-        to_the_end(async move { app.payments.pay_instantly(caller.user_id, request).await });
-    let Receipt { payment, repeated, .. } = receipt.await?;
+    let receipt = to_the_end(async move { app.payments.pay_instantly(caller.user_id, request).await });
+    let Receipt {
+        payment, repeated, ..
+    } = receipt.await?;
     Ok(Body(json!({
         "success": true,
         "message": if repeated { "Payment already completed" } else { "Payment completed" },
@@ -172,7 +178,11 @@ async fn order(
     caller: Identity,
     Path(order_id): Path<String>,
 ) -> ApiResult<Body<Value>> {
-    let payment = app.payments.of_order(caller.user_id, &order_id).await.map_err(wire_error)?;
+    let payment = app
+        .payments
+        .of_order(caller.user_id, &order_id)
+        .await
+        .map_err(wire_error)?;
     let mut row = listed(&payment);
     row["toss_status"] = json!(payment.toss_status);
     row["updated_at"] = json!(wire_time(payment.updated_at));
@@ -180,15 +190,14 @@ async fn order(
     Ok(Body(json!({ "payment": row })))
 }
 
-async fn mine(
-    State(app): State<App>,
-    caller: Identity,
-    Query(page): Query<Page>,
-) -> ApiResult<Body<Value>> {
+async fn mine(State(app): State<App>, caller: Identity, Query(page): Query<Page>) -> ApiResult<Body<Value>> {
     let limit = page.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     let offset = page.offset.unwrap_or(0).max(0);
-    let (payments, total) =
-        app.payments.of_user(caller.user_id, limit, offset).await.map_err(wire_error)?;
+    let (payments, total) = app
+        .payments
+        .of_user(caller.user_id, limit, offset)
+        .await
+        .map_err(wire_error)?;
     let payments: Vec<Value> = payments.iter().map(listed).collect();
     Ok(Body(json!({
         "payments": payments,
@@ -206,10 +215,8 @@ async fn cancel(
         Some(reason) if !reason.trim().is_empty() => reason.chars().take(REASON_MAX).collect(),
         _ => "user-request".to_owned(),
     };
-    let payment = to_the_end(async move {
-        app.payments.cancel(caller.user_id, &payment_key, &reason).await
-    })
-    .await?;
+    let payment =
+        to_the_end(async move { app.payments.cancel(caller.user_id, &payment_key, &reason).await }).await?;
     Ok(Body(json!({
         "success": true,
         "message": "Payment cancelled successfully",
@@ -221,7 +228,10 @@ async fn by_reservation(
     State(payments): State<Payments>,
     Path(reservation_id): Path<Uuid>,
 ) -> ApiResult<Body<Value>> {
-    let found = payments.of_reservation(reservation_id).await.map_err(wire_error)?;
+    let found = payments
+        .of_reservation(reservation_id)
+        .await
+        .map_err(wire_error)?;
     Ok(Body(match found {
         None => json!({ "found": false, "reservationId": reservation_id }),
         Some(payment) => json!({
@@ -304,16 +314,15 @@ fn wire_error(error: Error) -> ApiError {
         Error::AmountMismatch => ApiError::bad_request("Amount mismatch"),
         Error::AlreadyConfirmed => ApiError::bad_request("Payment already confirmed"),
         Error::AlreadyRefunded => ApiError::conflict("This payment was refunded"),
-        Error::InProgress => ApiError::conflict(
-            "The payment is being processed. Its result will show in your reservations.",
-        )
-        .with_field("status", "processing"),
+        Error::InProgress => {
+            ApiError::conflict("The payment is being processed. Its result will show in your reservations.")
+                .with_field("status", "processing")
+        }
         Error::KeyInUse => ApiError::conflict("This payment key was used for another order"),
         Error::NotPayable { kind, refused } => not_payable(kind, refused),
         Error::NotReleased { refused } => not_released(refused),
         Error::Declined { code } => {
-            ApiError::bad_request("The payment was declined. Nothing was charged.")
-                .with_field("code", code)
+            ApiError::bad_request("The payment was declined. Nothing was charged.").with_field("code", code)
         }
         Error::ProviderDown => ApiError::bad_gateway(
             "Payment delayed: the payment provider is not available. Your reservation stays \
@@ -324,9 +333,7 @@ fn wire_error(error: Error) -> ApiError {
         )
         .with_field("refunded", true),
         Error::NotConfirmed => ApiError::bad_request("Only a confirmed payment can be cancelled"),
-        Error::Final(_) => {
-            ApiError::bad_request("Transfer and membership payments cannot be cancelled")
-        }
+        Error::Final(_) => ApiError::bad_request("Transfer and membership payments cannot be cancelled"),
         Error::MethodOff => ApiError::bad_request("This payment method is not available"),
         Error::Store(error) => error.into(),
         Error::Internal(error) => ApiError::internal(error),

@@ -48,7 +48,16 @@ impl Handler for Refunder {
 }
 
 pub(crate) fn consume(ctx: &Ctx, pool: PgPool, redis: Redis) -> Task {
-    let handler = Arc::new(Refunder { clock: ctx.clock.clone() });
+    let handler = Arc::new(Refunder {
+        clock: ctx.clock.clone(),
+    });
     let config = ConsumerConfig::new("payment", [RESERVATION_EVENTS]);
-    consumer::consume(config, pool, redis, handler, ctx.clock.clone(), ctx.shutdown.clone())
+    consumer::consume(
+        config,
+        pool,
+        redis,
+        handler,
+        ctx.clock.clone(),
+        ctx.shutdown.clone(),
+    )
 }

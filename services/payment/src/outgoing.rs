@@ -5,8 +5,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use urr_core::time::Millis;
 use urr_kit::events::{
-    Envelope, PAYMENT_CONFIRMED, PAYMENT_REFUNDED, PaymentConfirmed, PaymentRefunded, RedisStreams,
-    outbox,
+    Envelope, PAYMENT_CONFIRMED, PAYMENT_REFUNDED, PaymentConfirmed, PaymentRefunded, RedisStreams, outbox,
 };
 use urr_kit::{BoxError, Ctx, Redis, Task};
 

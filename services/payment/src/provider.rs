@@ -122,7 +122,11 @@ impl Provider {
         let reply = self
             .post("/v1/payments/confirm", &payment.charge_idempotency_key(), &body)
             .await;
-        let exchange = Exchange { action: "confirm", request: body, response: reply.for_log() };
+        let exchange = Exchange {
+            action: "confirm",
+            request: body,
+            response: reply.for_log(),
+        };
         let charge = match reply {
             Reply::NotSent => Charge::NotSent,
             Reply::Lost => Charge::Unknown,
@@ -130,9 +134,14 @@ impl Provider {
             Reply::Body(status, body) => match code(&body) {
                 // Somebody charged this order or key before: ask what became of it.
                 "ALREADY_PROCESSED_PAYMENT" | "IDEMPOTENT_REQUEST_PROCESSING" => Charge::Unknown,
-                code if (400..500).contains(&status) && status != 408 && status != 429 => {
-                    Charge::Declined { code: code.to_owned() }
+                // Our key is wrong: nobody's card was looked at, and no payer can help it.
+                "UNAUTHORIZED_KEY" | "FORBIDDEN_REQUEST" => {
+                    tracing::error!("the payment provider refuses TOSS_SECRET_KEY");
+                    Charge::NotSent
                 }
+                code if (400..500).contains(&status) && status != 408 && status != 429 => Charge::Declined {
+                    code: code.to_owned(),
+                },
                 _ => Charge::Unknown,
             },
         };
@@ -142,7 +151,10 @@ impl Provider {
     /// Asks what became of a charge.
     pub async fn query(&self, payment: &Payment) -> (Charge, Exchange) {
         let path = format!("/v1/payments/{}", encode(payment.key()));
-        let request = self.http.get(format!("{}{path}", self.base_url)).timeout(QUERY_TIMEOUT);
+        let request = self
+            .http
+            .get(format!("{}{path}", self.base_url))
+            .timeout(QUERY_TIMEOUT);
         let reply = self.send(request).await;
         let exchange = Exchange {
             action: "query",
@@ -162,7 +174,11 @@ impl Provider {
         let path = format!("/v1/payments/{}/cancel", encode(payment.key()));
         let body = json!({ "cancelReason": reason });
         let reply = self.post(&path, &format!("{}-refund", payment.id), &body).await;
-        let exchange = Exchange { action: "cancel", request: body, response: reply.for_log() };
+        let exchange = Exchange {
+            action: "cancel",
+            request: body,
+            response: reply.for_log(),
+        };
         let refund = match &reply {
             Reply::Body(200, _) => Refund::Done,
             Reply::Body(_, body) => match code(body) {
@@ -216,7 +232,9 @@ fn read_payment(payment: &Payment, body: Value) -> Charge {
         return Charge::Unknown;
     };
     if toss.order_id != payment.order_id {
-        return Charge::Declined { code: "PAYMENT_KEY_OF_ANOTHER_ORDER".to_owned() };
+        return Charge::Declined {
+            code: "PAYMENT_KEY_OF_ANOTHER_ORDER".to_owned(),
+        };
     }
     match toss.status.as_str() {
         "DONE" => Charge::Approved(Approval {

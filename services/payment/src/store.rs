@@ -44,7 +44,9 @@ fn select(rest: &str) -> sqlx::AssertSqlSafe<String> {
 }
 
 fn update(rest: &str) -> sqlx::AssertSqlSafe<String> {
-    sqlx::AssertSqlSafe(format!("UPDATE payments SET updated_at = $2, {rest} RETURNING {COLUMNS}"))
+    sqlx::AssertSqlSafe(format!(
+        "UPDATE payments SET updated_at = $2, {rest} RETURNING {COLUMNS}"
+    ))
 }
 
 impl Store {

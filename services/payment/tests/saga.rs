@@ -1,5 +1,11 @@
 //! `paid-means-ticket`: whatever crashes, hangs or comes twice, a charge ends as a ticket or a refund.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, dead_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    dead_code
+)]
 
 mod world;
 
@@ -31,7 +37,10 @@ async fn a_payment_is_charged_once_and_its_repeat_gets_the_first_result() {
     assert!(first.fulfilled && !first.repeated);
     let again = order.pay(&payments, "key-1").await.unwrap();
     assert!(again.repeated && again.payment.toss_approved_at == first.payment.toss_approved_at);
-    assert!(matches!(order.pay(&payments, "key-2").await, Err(Error::AlreadyConfirmed)));
+    assert!(matches!(
+        order.pay(&payments, "key-2").await,
+        Err(Error::AlreadyConfirmed)
+    ));
     assert_eq!(world.charged(&order).await, (1, 0));
     world.assert_settled(&order, "paid").await;
 }
@@ -47,7 +56,11 @@ async fn a_crash_at_every_step_ends_as_a_ticket_or_a_refund() {
             let key = format!("key-{}", order.order_id);
             // A lost reservation is lost after the charge and before booking hears of it.
             let early = [Step::IntentCommitted, Step::Charged, Step::ChargeCommitted];
-            let first = if early.contains(&step) || !lost { step } else { Step::ChargeCommitted };
+            let first = if early.contains(&step) || !lost {
+                step
+            } else {
+                Step::ChargeCommitted
+            };
             let crashed = order.pay(&world.payments(crash_at(first, &seen)), &key).await;
             if lost {
                 world.cancel_reservation(&order).await;
@@ -80,7 +93,10 @@ async fn without_recovery_a_crash_after_the_charge_keeps_the_money() {
     let world = World::new().await;
     let order = world.order().await;
     let seen = Arc::default();
-    order.pay(&world.payments(crash_at(Step::Charged, &seen)), "key-1").await.unwrap_err();
+    order
+        .pay(&world.payments(crash_at(Step::Charged, &seen)), "key-1")
+        .await
+        .unwrap_err();
     assert_eq!(world.charged(&order).await, (1, 0));
     assert_eq!(world.reservation(&order).await, "pending");
 }
@@ -88,27 +104,38 @@ async fn without_recovery_a_crash_after_the_charge_keeps_the_money() {
 #[tokio::test]
 async fn a_double_click_with_two_keys_charges_once() {
     let world = World::new().await;
-    world.behave(json!({ "latencyMsMin": 30, "latencyMsMax": 60 })).await;
+    world
+        .behave(json!({ "latencyMsMin": 30, "latencyMsMax": 60 }))
+        .await;
     let order = world.order().await;
     race(&world, &order, FailPoints::none()).await;
     world.recover().await;
     world.assert_settled(&order, "eight clicks").await;
-    let asked = world.count("SELECT count(*) FROM payment_logs WHERE action = 'confirm'").await;
+    let asked = world
+        .count("SELECT count(*) FROM payment_logs WHERE action = 'confirm'")
+        .await;
     assert_eq!(asked, 1, "the provider was asked to charge more than once");
 }
 
 #[tokio::test]
 async fn without_the_guard_the_same_race_asks_the_provider_again_and_loses_the_charge() {
     let world = World::new().await;
-    world.behave(json!({ "latencyMsMin": 30, "latencyMsMax": 60 })).await;
+    world
+        .behave(json!({ "latencyMsMin": 30, "latencyMsMax": 60 }))
+        .await;
     let order = world.order().await;
     race(&world, &order, FailPoints::without_charge_guard()).await;
     world.recover().await;
-    let asked = world.count("SELECT count(*) FROM payment_logs WHERE action = 'confirm'").await;
+    let asked = world
+        .count("SELECT count(*) FROM payment_logs WHERE action = 'confirm'")
+        .await;
     assert!(asked > 1, "the race did not happen");
     let (kept, _) = world.charged(&order).await;
     let ticket = world.reservation(&order).await == "confirmed";
-    assert!(kept == 1 && !ticket, "the guard is not what keeps the law: {kept} kept, ticket {ticket}");
+    assert!(
+        kept == 1 && !ticket,
+        "the guard is not what keeps the law: {kept} kept, ticket {ticket}"
+    );
 }
 
 async fn race(world: &World, order: &world::Order, fail_points: FailPoints) {
@@ -121,7 +148,9 @@ async fn race(world: &World, order: &world::Order, fail_points: FailPoints) {
 async fn a_double_click_with_one_key_gets_one_result_twice() {
     // R-PAY-05.
     let world = World::new().await;
-    world.behave(json!({ "latencyMsMin": 50, "latencyMsMax": 50 })).await;
+    world
+        .behave(json!({ "latencyMsMin": 50, "latencyMsMax": 50 }))
+        .await;
     let order = world.order().await;
     let payments = world.sound();
     let (one, two) = tokio::join!(order.pay(&payments, "key-1"), order.pay(&payments, "key-1"));
@@ -136,7 +165,10 @@ async fn many_prepares_share_one_order() {
     let world = World::new().await;
     let (user, reservation) = world.hold().await;
     let payments = world.sound();
-    let request = PrepareRequest { target: target(reservation), amount: PRICE };
+    let request = PrepareRequest {
+        target: target(reservation),
+        amount: PRICE,
+    };
     let all = futures::future::join_all((0..8).map(|_| payments.prepare(user, request))).await;
     let orders: HashSet<String> = all.into_iter().map(|payment| payment.unwrap().order_id).collect();
     assert_eq!(orders.len(), 1);
@@ -173,7 +205,11 @@ async fn a_lost_request_is_not_made_again_once_the_seat_is_gone() {
     order.pay(&world.sound(), "key-1").await.unwrap_err();
     world.cancel_reservation(&order).await;
     world.recover().await;
-    assert_eq!(world.owed().await, 1, "given up while the request may still arrive");
+    assert_eq!(
+        world.owed().await,
+        1,
+        "given up while the request may still arrive"
+    );
     world.bed.clock().advance_ms(11 * 60 * 1000);
     world.recover().await;
     assert_eq!(world.charged(&order).await, (0, 0));
@@ -187,7 +223,10 @@ async fn a_declined_card_leaves_the_reservation_payable() {
     let order = world.order().await;
     world.behave(json!({ "failNext": 1 })).await;
     let declined = order.pay(&world.sound(), "key-1").await;
-    assert!(matches!(&declined, Err(Error::Declined { code }) if code == "REJECT_CARD_PAYMENT"), "{declined:?}");
+    assert!(
+        matches!(&declined, Err(Error::Declined { code }) if code == "REJECT_CARD_PAYMENT"),
+        "{declined:?}"
+    );
     order.pay(&world.sound(), "key-2").await.unwrap();
     world.assert_settled(&order, "second card").await;
 }
@@ -197,9 +236,16 @@ async fn an_outage_of_the_provider_opens_the_breaker_and_charges_nothing() {
     // R-RES-01.
     let world = World::new().await;
     let order = world.order().await;
-    let ctx = world.ctx.with_settings(|s| s.payment_provider_url = "http://127.0.0.1:9".to_owned());
+    let ctx = world
+        .ctx
+        .with_settings(|s| s.payment_provider_url = "http://127.0.0.1:9".to_owned());
     let pool = ctx.postgres("payment", &urr_payment::MIGRATOR).await.unwrap();
-    let cut_off = urr_payment::saga(&ctx, urr_payment::Store::new(pool), &world.config, FailPoints::none());
+    let cut_off = urr_payment::saga(
+        &ctx,
+        urr_payment::Store::new(pool),
+        &world.config,
+        FailPoints::none(),
+    );
     for click in 0..12 {
         let down = order.pay(&cut_off, "key-1").await;
         assert!(matches!(down, Err(Error::ProviderDown)), "{down:?}");
@@ -227,10 +273,41 @@ async fn a_refund_the_provider_refuses_stays_owed_until_it_is_made() {
     let order = world.order().await;
     order.pay(&world.sound(), "key-1").await.unwrap();
     world.behave(json!({ "refuseCancelNext": 2 })).await;
-    let payment = world.sound().cancel(order.user, "key-1", "changed my mind").await.unwrap();
+    let payment = world
+        .sound()
+        .cancel(order.user, "key-1", "changed my mind")
+        .await
+        .unwrap();
     assert_eq!(payment.status, Status::Refunding);
     assert_eq!(world.charged(&order).await, (1, 0));
     world.recover().await;
     assert_eq!(world.charged(&order).await, (0, 1));
     world.assert_settled(&order, "refused refund").await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_key_is_our_fault_and_declines_nobody() {
+    let world = World::new().await;
+    let order = world.order().await;
+    let url = &world.ctx.settings.payment_provider_url;
+    let timeout = std::time::Duration::from_secs(10);
+    let provider = urr_payment::provider::Provider::new(world.ctx.http(), url, "wrong", timeout);
+    let booking = urr_payment::booking::Booking::new(world.ctx.internal(), &world.ctx.settings.urls.booking);
+    let pool = world
+        .ctx
+        .postgres("payment", &urr_payment::MIGRATOR)
+        .await
+        .unwrap();
+    let store = urr_payment::Store::new(pool);
+    let misconfigured = urr_payment::Payments::new(
+        store,
+        provider,
+        booking,
+        world.ctx.clock.clone(),
+        FailPoints::none(),
+    );
+    let refused = order.pay(&misconfigured, "key-1").await;
+    assert!(matches!(refused, Err(Error::ProviderDown)), "{refused:?}");
+    order.pay(&world.sound(), "key-1").await.unwrap();
+    world.assert_settled(&order, "the right key").await;
 }

@@ -1,5 +1,11 @@
 //! The payment API as clients see it (C§10).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, dead_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    dead_code
+)]
 
 mod world;
 
@@ -37,8 +43,17 @@ impl Api {
                 headers.insert("authorization", bearer.parse().unwrap());
             }
         }
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        let answer = self.app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            Body::from(body.to_string())
+        };
+        let answer = self
+            .app
+            .clone()
+            .oneshot(request.body(body).unwrap())
+            .await
+            .unwrap();
         let status = answer.status().as_u16();
         let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
         (status, serde_json::from_slice(&bytes).unwrap())
@@ -69,39 +84,75 @@ async fn prepare_confirm_read_and_cancel() {
     assert_eq!((status, &prepared["clientKey"]), (200, &json!("test_ck_dummy")));
     let order = &prepared["orderId"];
     let parts: Vec<&str> = order.as_str().unwrap().split('_').collect();
-    assert!(parts[0] == "ORD" && parts[1].parse::<u64>().is_ok() && parts[2].len() == 8, "{order}");
-    assert_eq!(&api.prepare(user, reservation, PRICE).await.1["orderId"], order, "not reused");
+    assert!(
+        parts[0] == "ORD" && parts[1].parse::<u64>().is_ok() && parts[2].len() == 8,
+        "{order}"
+    );
+    assert_eq!(
+        &api.prepare(user, reservation, PRICE).await.1["orderId"],
+        order,
+        "not reused"
+    );
 
     let (status, paid) = api.confirm(user, order, "key/1", PRICE).await;
-    assert_eq!((status, &paid["success"], &paid["status"]), (200, &json!(true), &json!("confirmed")), "{paid}");
-    assert_eq!((&paid["payment"]["method"], &paid["payment"]["amount"]), (&json!("toss"), &json!(PRICE)));
+    assert_eq!(
+        (status, &paid["success"], &paid["status"]),
+        (200, &json!(true), &json!("confirmed")),
+        "{paid}"
+    );
+    assert_eq!(
+        (&paid["payment"]["method"], &paid["payment"]["amount"]),
+        (&json!("toss"), &json!(PRICE))
+    );
     assert!(paid["payment"]["approvedAt"].is_string());
     // R-PAY-05: the first result again; another key is a second charge.
-    assert_eq!(api.confirm(user, order, "key/1", PRICE).await, (200, paid.clone()));
+    assert_eq!(
+        api.confirm(user, order, "key/1", PRICE).await,
+        (200, paid.clone())
+    );
     let (status, text) = refusal(api.confirm(user, order, "key-2", PRICE).await);
     assert_eq!((status, text.as_str()), (400, "Payment already confirmed"));
 
     let path = format!("/api/payments/order/{}", order.as_str().unwrap());
     let (_, row) = api.call(Some(user), "GET", &path, Value::Null).await;
-    assert_eq!((&row["payment"]["status"], &row["payment"]["toss_status"]), (&json!("confirmed"), &json!("DONE")));
+    assert_eq!(
+        (&row["payment"]["status"], &row["payment"]["toss_status"]),
+        (&json!("confirmed"), &json!("DONE"))
+    );
     assert!(row["payment"]["created_at"].as_str().unwrap().ends_with("+00:00"));
     let (status, _) = api.call(Some(Uuid::new_v4()), "GET", &path, Value::Null).await;
     assert_eq!(status, 403);
-    let (_, mine) = api.call(Some(user), "GET", "/api/payments/user/me?limit=500", Value::Null).await;
-    assert_eq!(mine["pagination"], json!({ "total": 1, "limit": 100, "offset": 0 }));
+    let (_, mine) = api
+        .call(Some(user), "GET", "/api/payments/user/me?limit=500", Value::Null)
+        .await;
+    assert_eq!(
+        mine["pagination"],
+        json!({ "total": 1, "limit": 100, "offset": 0 })
+    );
     assert!(mine["payments"][0].get("toss_status").is_none());
 
     let path = format!("/internal/payments/by-reservation/{reservation}");
     let (_, found) = api.call(None, "GET", &path, Value::Null).await;
-    assert_eq!((&found["found"], &found["status"]), (&json!(true), &json!("confirmed")));
+    assert_eq!(
+        (&found["found"], &found["status"]),
+        (&json!(true), &json!("confirmed"))
+    );
     assert_eq!(api.call(Some(user), "GET", &path, Value::Null).await.0, 401);
 
-    let cancelled = api.call(Some(user), "POST", "/api/payments/key%2F1/cancel", Value::Null).await;
+    let cancelled = api
+        .call(Some(user), "POST", "/api/payments/key%2F1/cancel", Value::Null)
+        .await;
     assert_eq!(
         cancelled,
-        (200, json!({ "success": true, "message": "Payment cancelled successfully", "refundAmount": PRICE }))
+        (
+            200,
+            json!({ "success": true, "message": "Payment cancelled successfully", "refundAmount": PRICE })
+        )
     );
-    assert_eq!(api.call(None, "GET", &path, Value::Null).await.1["status"], "refunded");
+    assert_eq!(
+        api.call(None, "GET", &path, Value::Null).await.1["status"],
+        "refunded"
+    );
 }
 
 #[tokio::test]
@@ -112,22 +163,56 @@ async fn refusals_are_clear_and_leak_nothing() {
     let (user, reservation) = world.hold().await;
     let stranger = Uuid::new_v4();
     let cases = [
-        (api.prepare(user, reservation, PRICE - 1).await, 400, "Amount mismatch"),
-        (api.prepare(user, Uuid::new_v4(), PRICE).await, 404, "Reservation not found"),
-        (api.prepare(stranger, reservation, PRICE).await, 403, "This reservation belongs to another user"),
         (
-            api.call(Some(user), "POST", "/api/payments/prepare", json!({ "amount": 1 })).await,
+            api.prepare(user, reservation, PRICE - 1).await,
+            400,
+            "Amount mismatch",
+        ),
+        (
+            api.prepare(user, Uuid::new_v4(), PRICE).await,
+            404,
+            "Reservation not found",
+        ),
+        (
+            api.prepare(stranger, reservation, PRICE).await,
+            403,
+            "This reservation belongs to another user",
+        ),
+        (
+            api.call(
+                Some(user),
+                "POST",
+                "/api/payments/prepare",
+                json!({ "amount": 1 }),
+            )
+            .await,
             400,
             "reservationId required",
         ),
         (
-            api.call(Some(user), "POST", "/api/payments/prepare", json!({ "amount": 1, "paymentType": "transfer" })).await,
+            api.call(
+                Some(user),
+                "POST",
+                "/api/payments/prepare",
+                json!({ "amount": 1, "paymentType": "transfer" }),
+            )
+            .await,
             400,
             "referenceId required for transfer",
         ),
-        (api.confirm(user, &json!("ORD_1_00000000"), "k", PRICE).await, 404, "Payment not found"),
         (
-            api.call(Some(user), "POST", "/api/payments/process", json!({ "paymentMethod": "kakao_pay", "reservationId": reservation })).await,
+            api.confirm(user, &json!("ORD_1_00000000"), "k", PRICE).await,
+            404,
+            "Payment not found",
+        ),
+        (
+            api.call(
+                Some(user),
+                "POST",
+                "/api/payments/process",
+                json!({ "paymentMethod": "kakao_pay", "reservationId": reservation }),
+            )
+            .await,
             400,
             "This payment method is not available",
         ),
@@ -137,7 +222,10 @@ async fn refusals_are_clear_and_leak_nothing() {
     }
     let order = api.prepare(user, reservation, PRICE).await.1["orderId"].clone();
     assert_eq!(refusal(api.confirm(stranger, &order, "k", PRICE).await).0, 403);
-    assert_eq!(refusal(api.confirm(user, &order, "k", PRICE + 1).await), (400, "Amount mismatch".to_owned()));
+    assert_eq!(
+        refusal(api.confirm(user, &order, "k", PRICE + 1).await),
+        (400, "Amount mismatch".to_owned())
+    );
     assert_eq!(refusal(api.confirm(user, &order, " ", PRICE).await).0, 400);
     // The hold's time is up: nothing is charged.
     world.bed.clock().advance_ms(301_000);
@@ -150,13 +238,28 @@ async fn refusals_are_clear_and_leak_nothing() {
 async fn instant_methods_pay_at_once_and_once_where_they_are_offered() {
     // R-PAY-11.
     let mut world = World::new().await;
-    world.config = Config { payment_instant_methods: true, ..Config::default() };
+    world.config = Config {
+        payment_instant_methods: true,
+        ..Config::default()
+    };
     let api = Api::new(&world).await;
     let (user, reservation) = world.hold().await;
     let body = json!({ "paymentMethod": "kakao_pay", "reservationId": reservation });
-    let (status, paid) = api.call(Some(user), "POST", "/api/payments/process", body.clone()).await;
-    assert_eq!((status, &paid["message"]), (200, &json!("Payment completed")), "{paid}");
-    assert_eq!((&paid["payment"]["method"], &paid["payment"]["amount"]), (&json!("kakao_pay"), &json!(PRICE)));
+    let (status, paid) = api
+        .call(Some(user), "POST", "/api/payments/process", body.clone())
+        .await;
+    assert_eq!(
+        (status, &paid["message"]),
+        (200, &json!("Payment completed")),
+        "{paid}"
+    );
+    assert_eq!(
+        (&paid["payment"]["method"], &paid["payment"]["amount"]),
+        (&json!("kakao_pay"), &json!(PRICE))
+    );
     let (_, again) = api.call(Some(user), "POST", "/api/payments/process", body).await;
-    assert_eq!((&again["message"], &again["payment"]), (&json!("Payment already completed"), &paid["payment"]));
+    assert_eq!(
+        (&again["message"], &again["payment"]),
+        (&json!("Payment already completed"), &paid["payment"])
+    );
 }

@@ -171,7 +171,9 @@ async fn admin_clear(
     let view = app.act(event_id, Act::Clear).await?;
     tracing::warn!(sale = %event_id, admin = %admin.user_id, "a line was cleared by hand");
     if view.more {
-        return Err(ApiError::unavailable("The queue is long and not all of it is cleared yet. Please repeat."));
+        return Err(ApiError::unavailable(
+            "The queue is long and not all of it is cleared yet. Please repeat.",
+        ));
     }
     Ok(Json(json!({"message": "Queue cleared"})))
 }
@@ -189,19 +191,21 @@ async fn admin_threshold(
     Path(event_id): Path<Uuid>,
     Query(query): Query<ThresholdQuery>,
 ) -> ApiResult<Json<Value>> {
-    app.store.set_threshold(event_id, query.threshold).await.map_err(unavailable)?;
+    app.store
+        .set_threshold(event_id, query.threshold)
+        .await
+        .map_err(unavailable)?;
     let view = app.act(event_id, Act::Look).await?;
     tracing::warn!(sale = %event_id, admin = %admin.user_id, threshold = query.threshold,
         "a threshold was set by hand");
-    Ok(Json(json!({"eventId": event_id, "threshold": query.threshold, "effective": view.cap})))
+    Ok(Json(
+        json!({"eventId": event_id, "threshold": query.threshold, "effective": view.cap}),
+    ))
 }
 
 // === the control plane ===
 
-async fn summary(
-    State(app): State<Arc<App>>,
-    Path(event_id): Path<Uuid>,
-) -> ApiResult<Json<QueueView>> {
+async fn summary(State(app): State<Arc<App>>, Path(event_id): Path<Uuid>) -> ApiResult<Json<QueueView>> {
     let view = app.act(event_id, Act::Look).await?;
     Ok(Json(QueueView {
         waiting: view.waiting,
@@ -224,9 +228,8 @@ enum Stands {
 
 /// Sorts out the standings that are refusals.
 fn refuse(standing: Standing, sale: SaleId) -> ApiResult<Stands> {
-    let to_tier_1 = |message: &'static str| {
-        ApiError::forbidden(message).with_field("redirectTo", format!("/vwr/{sale}"))
-    };
+    let to_tier_1 =
+        |message: &'static str| ApiError::forbidden(message).with_field("redirectTo", format!("/vwr/{sale}"));
     match standing {
         Standing::None => Ok(Stands::Outside),
         Standing::Queued { ahead } => Ok(Stands::Queued { ahead }),
@@ -295,7 +298,10 @@ fn next_poll_s(view: &View, position: u64) -> u32 {
 
 impl App {
     async fn act(&self, sale: SaleId, act: Act) -> ApiResult<View> {
-        self.store.act(sale, act, self.clock.now()).await.map_err(unavailable)
+        self.store
+            .act(sale, act, self.clock.now())
+            .await
+            .map_err(unavailable)
     }
 
     /// The token of a user who is inside. It never outlives the slot, however often it is given.
@@ -303,13 +309,18 @@ impl App {
         let now = self.clock.now();
         let left_s = u32::try_from(ends_at.since(now).max(0) / 1000).unwrap_or(u32::MAX);
         let ttl_s = view.token_ttl_s.min(left_s);
-        entry::issue(&self.entry_keys, &entry::Claims::new(sale, who.user_id, now, ttl_s))
+        entry::issue(
+            &self.entry_keys,
+            &entry::Claims::new(sale, who.user_id, now, ttl_s),
+        )
     }
 }
 
 fn unavailable(error: StoreError) -> ApiError {
     match error {
-        StoreError::Redis(_) => ApiError::unavailable(UNAVAILABLE).with_source(error),
+        StoreError::Redis(_) | StoreError::Limits(_) | StoreError::Lost => {
+            ApiError::unavailable(UNAVAILABLE).with_source(error)
+        }
         StoreError::Answer(_) => ApiError::internal(error),
     }
 }
@@ -342,11 +353,19 @@ mod tests {
 
     #[test]
     fn the_forecast_goes_by_what_was_measured() {
-        let measured = View { window_ms: 10_000, window_admitted: 50, ..view() };
+        let measured = View {
+            window_ms: 10_000,
+            window_admitted: 50,
+            ..view()
+        };
         assert_eq!(estimated_wait_s(&measured, 100), 20);
         assert_eq!(estimated_wait_s(&view(), 100), 10);
         assert_eq!(estimated_wait_s(&view(), 1), 5);
-        let young = View { window_ms: 4_999, window_admitted: 50, ..view() };
+        let young = View {
+            window_ms: 4_999,
+            window_admitted: 50,
+            ..view()
+        };
         assert_eq!(estimated_wait_s(&young, 100), 10);
     }
 
@@ -355,7 +374,10 @@ mod tests {
         assert_eq!(next_poll_s(&view(), 1), 1);
         assert_eq!(next_poll_s(&view(), 3000), 5);
         assert_eq!(next_poll_s(&view(), 20_000), 30);
-        let fast = View { rate_per_s: 5000, ..view() };
+        let fast = View {
+            rate_per_s: 5000,
+            ..view()
+        };
         assert_eq!(next_poll_s(&fast, 20_000), 2);
     }
 }

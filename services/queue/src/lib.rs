@@ -7,9 +7,13 @@
 //!
 //! What breaks if it changes: the audit reads the log the script writes, and
 //! `urr_core::admission` is its model.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
+)]
 
 mod http;
+mod memory;
 mod place;
 mod store;
 mod ticker;
@@ -29,6 +33,8 @@ use urr_kit::{
 
 /// Settings of admission. Those marked * hold for events without a sale; a sale brings its own.
 #[derive(clap::Args, Clone, Debug)]
+// Several services share one command line; groups named after the type would collide.
+#[group(skip)]
 pub struct Config {
     /// Most people inside at once *.
     #[arg(long, env = "QUEUE_THRESHOLD", default_value_t = 1000)]

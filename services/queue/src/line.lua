@@ -15,6 +15,9 @@ local default_rate, default_burst, default_cap = tonumber(ARGV[6]), tonumber(ARG
 local default_silence_s, default_active_ttl_s = tonumber(ARGV[9]), tonumber(ARGV[10])
 local default_token_ttl_s, seen_ttl_s = tonumber(ARGV[11]), tonumber(ARGV[12])
 local line_max, moves_max = tonumber(ARGV[13]), tonumber(ARGV[14])
+-- '1': the caller has seen limits for this sale. If there are none, Redis lost them, and nothing
+-- may be done by the defaults.
+local expects_limits = ARGV[16] == '1'
 local cap_guard = ARGV[15] == '1' -- '0' only where a test or a sabotaged drill shows what it is for
 
 -- A sale of a million visitors writes three entries each; older evidence is trimmed beyond that.
@@ -32,6 +35,7 @@ local OPEN, EARLY, CLOSED, SOLD_OUT, PAUSED = 0, 1, 2, 3, 4
 local l = redis.call('HMGET', limits, 'rate_per_s', 'burst', 'cap', 'silence_s', 'active_ttl_s',
   'token_ttl_s', 'opens_at', 'closes_at', 'paused', 'sold_out', 'require_place', 'epoch')
 local configured = l[1] and true or false
+if expects_limits and not configured then return {} end
 local rate = tonumber(l[1] or default_rate)
 local burst = math.max(tonumber(l[2] or default_burst), 1)
 local cap = tonumber(l[3] or default_cap)

@@ -18,12 +18,7 @@ const TOKENS_MAX: usize = 4;
 
 /// The place that a genuine, living tier-1 token for `sale` proves, if one was sent. Whether its
 /// line is the present one is checked where the limits are known: in the script.
-pub(crate) fn of_request(
-    headers: &HeaderMap,
-    keys: &Keyring,
-    sale: SaleId,
-    now: Millis,
-) -> Option<Place> {
+pub(crate) fn of_request(headers: &HeaderMap, keys: &Keyring, sale: SaleId, now: Millis) -> Option<Place> {
     let header = headers.get(HEADER_NAME).and_then(|value| value.to_str().ok());
     let cookies = headers
         .get_all(COOKIE)
@@ -38,7 +33,10 @@ pub(crate) fn of_request(
         .chain(cookies)
         .take(TOKENS_MAX)
         .find_map(|token| tier1::verify(keys, token, sale, now).ok())
-        .map(|claims| Place { position: claims.pos, epoch: claims.epoch })
+        .map(|claims| Place {
+            position: claims.pos,
+            epoch: claims.epoch,
+        })
 }
 
 #[cfg(test)]
@@ -68,19 +66,28 @@ mod tests {
     fn a_place_is_read_from_the_cookie_or_the_header() {
         let sale = Uuid::new_v4();
         let token = token(sale, NOW);
-        let seven = Some(Place { position: 7, epoch: 2 });
+        let seven = Some(Place {
+            position: 7,
+            epoch: 2,
+        });
         assert_eq!(place(&[("x-vwr-token", token.clone())], sale), seven);
         let cookie = format!("a=b; urr-vwr-token={token}; c=d");
         assert_eq!(place(&[("cookie", cookie.clone())], sale), seven);
         // A stale header does not hide a good cookie.
-        assert_eq!(place(&[("x-vwr-token", "junk".to_owned()), ("cookie", cookie)], sale), seven);
+        assert_eq!(
+            place(&[("x-vwr-token", "junk".to_owned()), ("cookie", cookie)], sale),
+            seven
+        );
     }
 
     #[test]
     fn a_token_of_another_sale_or_time_is_no_place() {
         let sale = Uuid::new_v4();
         assert_eq!(place(&[("x-vwr-token", token(Uuid::new_v4(), NOW))], sale), None);
-        assert_eq!(place(&[("x-vwr-token", token(sale, NOW.plus_s(-601)))], sale), None);
+        assert_eq!(
+            place(&[("x-vwr-token", token(sale, NOW.plus_s(-601)))], sale),
+            None
+        );
         assert_eq!(place(&[], sale), None);
     }
 }

@@ -3,6 +3,7 @@
 //! Keys are named as api-contract.md section 6 says and share the hash tag `{eventId}`, so the
 //! script also runs in a cluster (R-QUE-14).
 
+use crate::memory::Memory;
 use redis::{AsyncCommands as _, RedisError, Script};
 use std::{
     collections::HashMap,
@@ -11,7 +12,10 @@ use std::{
 use urr_core::{sale::SaleId, time::Millis};
 use urr_kit::{
     Redis,
-    state::limits::{ACTIVE_EVENTS_KEY, limits_key},
+    state::{
+        StateError,
+        limits::{ACTIVE_EVENTS_KEY, limits_key},
+    },
 };
 use uuid::Uuid;
 
@@ -143,6 +147,12 @@ pub(crate) struct View {
 pub(crate) enum StoreError {
     #[error("Redis failed to act on the line")]
     Redis(#[from] RedisError),
+    /// The sale's limits could not be read or written back.
+    #[error(transparent)]
+    Limits(#[from] StateError),
+    /// Redis lost the limits and did not take them back; nothing was done to the line.
+    #[error("the limits of the sale are lost")]
+    Lost,
     /// Script and code are of two versions; a defect.
     #[error("the line's script answered {0:?}")]
     Answer(Vec<i64>),
@@ -154,23 +164,35 @@ pub(crate) struct Store {
     defaults: Defaults,
     hard_cap: bool,
     announced: Mutex<HashMap<SaleId, Millis>>,
+    memory: Memory,
 }
 
 impl Store {
     /// `hard_cap` is off only where a test or a sabotaged drill shows what the guard is for.
     pub(crate) fn new(redis: Redis, defaults: Defaults, hard_cap: bool) -> Self {
-        Self { redis, defaults, hard_cap, announced: Mutex::default() }
+        let memory = Memory::new(redis.clone());
+        Self {
+            redis,
+            defaults,
+            hard_cap,
+            announced: Mutex::default(),
+            memory,
+        }
     }
 
     /// Does `act`, in as many runs of the script as it takes (bounded). The view is the last
     /// run's, with all people moved.
-    pub(crate) async fn act(
-        &self,
-        sale: SaleId,
-        act: Act,
-        now: Millis,
-    ) -> Result<View, StoreError> {
-        let mut view = self.run(sale, act, now).await?;
+    pub(crate) async fn act(&self, sale: SaleId, act: Act, now: Millis) -> Result<View, StoreError> {
+        let mut view = match self.run(sale, act, now).await {
+            Err(StoreError::Lost) => {
+                self.memory.restore(sale).await?;
+                self.run(sale, act, now).await?
+            }
+            done => done?,
+        };
+        if view.configured {
+            self.memory.refresh(sale, now).await?;
+        }
         if let Act::Tick | Act::Clear = act {
             for _ in 1..RUNS_MAX {
                 if !view.more {
@@ -217,8 +239,12 @@ impl Store {
             .arg(d.seen_ttl_s)
             .arg(d.line_max)
             .arg(MOVES_MAX)
-            .arg(u8::from(self.hard_cap));
+            .arg(u8::from(self.hard_cap))
+            .arg(u8::from(self.memory.knows(sale)));
         let answer: Vec<i64> = call.invoke_async(&mut self.redis.conn()).await?;
+        if answer.is_empty() {
+            return Err(StoreError::Lost);
+        }
         View::parse(&answer).ok_or(StoreError::Answer(answer))
     }
 
@@ -246,14 +272,18 @@ impl Store {
 
     /// Takes the sale off the list of lines to tick.
     pub(crate) async fn unlist(&self, sale: SaleId) -> Result<(), StoreError> {
+        self.memory.forget(sale);
         let key = self.redis.key(ACTIVE_EVENTS_KEY);
         Ok(self.redis.conn().srem(key, sale.to_string()).await?)
     }
 
     /// The lines to tick.
     pub(crate) async fn listed(&self) -> Result<Vec<SaleId>, StoreError> {
-        let members: Vec<String> =
-            self.redis.conn().smembers(self.redis.key(ACTIVE_EVENTS_KEY)).await?;
+        let members: Vec<String> = self
+            .redis
+            .conn()
+            .smembers(self.redis.key(ACTIVE_EVENTS_KEY))
+            .await?;
         Ok(members.iter().filter_map(|member| member.parse().ok()).collect())
     }
 
@@ -295,8 +325,12 @@ impl View {
         };
         let standing = match outcome {
             0 => Standing::None,
-            1 => Standing::Queued { ahead: rank.try_into().ok()? },
-            2 => Standing::Active { ends_at: Millis(ends_at) },
+            1 => Standing::Queued {
+                ahead: rank.try_into().ok()?,
+            },
+            2 => Standing::Active {
+                ends_at: Millis(ends_at),
+            },
             3 => Standing::Full,
             4 => Standing::Taken,
             5 => Standing::NoPlace,

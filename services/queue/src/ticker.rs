@@ -39,7 +39,14 @@ pub(crate) struct Ticker {
 
 impl Ticker {
     pub(crate) fn new(store: Arc<Store>, clock: SharedClock, interval_ms: u64) -> Self {
-        Self { store, clock, interval_ms, due: HashMap::new(), listed_at: None, failing: false }
+        Self {
+            store,
+            clock,
+            interval_ms,
+            due: HashMap::new(),
+            listed_at: None,
+            failing: false,
+        }
     }
 
     /// Ticks until `shutdown`.
@@ -59,8 +66,12 @@ impl Ticker {
             self.failed(&error);
         }
         let now = self.clock.now();
-        let due: Vec<SaleId> =
-            self.due.iter().filter(|(_, at)| **at <= now).map(|(sale, _)| *sale).collect();
+        let due: Vec<SaleId> = self
+            .due
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(sale, _)| *sale)
+            .collect();
         let store = &self.store;
         let ticked: Vec<_> = stream::iter(due)
             .map(|sale| async move { (sale, tick(store, sale, now).await) })
@@ -155,11 +166,23 @@ fn is_over(view: &View) -> bool {
 
 /// Often enough to lose no rate, at the interval otherwise, and at the opening exactly.
 fn next_tick(view: &View, now: Millis, interval_ms: u64) -> Millis {
-    let limits = Limits { rate_per_s: view.rate_per_s, burst: view.burst, cap: view.cap };
+    let limits = Limits {
+        rate_per_s: view.rate_per_s,
+        burst: view.burst,
+        cap: view.cap,
+    };
     let idle = view.waiting == 0;
-    let every_ms = if idle { interval_ms } else { interval_ms.min(limits.tick_ms()) };
+    let every_ms = if idle {
+        interval_ms
+    } else {
+        interval_ms.min(limits.tick_ms())
+    };
     let next = now.plus_ms(ms(every_ms));
-    if view.opens_at > now { next.min(view.opens_at) } else { next }
+    if view.opens_at > now {
+        next.min(view.opens_at)
+    } else {
+        next
+    }
 }
 
 fn ms(ms: u64) -> i64 {

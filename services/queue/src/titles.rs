@@ -19,7 +19,10 @@ pub(crate) struct EventInfo {
 
 impl EventInfo {
     fn unknown() -> Self {
-        Self { title: "Unknown".to_owned(), artist: Some("Unknown".to_owned()) }
+        Self {
+            title: "Unknown".to_owned(),
+            artist: Some("Unknown".to_owned()),
+        }
     }
 }
 
@@ -48,7 +51,12 @@ pub(crate) struct Titles {
 impl Titles {
     pub(crate) fn new(client: InternalClient, catalog_url: &str, clock: SharedClock) -> Self {
         let catalog_url = catalog_url.trim_end_matches('/').to_owned();
-        Self { client, catalog_url, clock, known: Mutex::default() }
+        Self {
+            client,
+            catalog_url,
+            clock,
+            known: Mutex::default(),
+        }
     }
 
     /// The event's title and artist, or `Unknown`.
@@ -81,7 +89,13 @@ impl Titles {
                 (entry.info.clone(), true)
             }
             None => {
-                known.insert(sale, Known { info: EventInfo::unknown(), until });
+                known.insert(
+                    sale,
+                    Known {
+                        info: EventInfo::unknown(),
+                        until,
+                    },
+                );
                 (EventInfo::unknown(), true)
             }
         }
@@ -93,7 +107,13 @@ impl Titles {
             Ok(info) => {
                 let until = self.clock.now().plus_ms(KEPT_MS);
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.insert(sale, Known { info: info.clone(), until });
+                known.insert(
+                    sale,
+                    Known {
+                        info: info.clone(),
+                        until,
+                    },
+                );
                 Some(info)
             }
             Err(error) => {

@@ -189,12 +189,18 @@ pub(crate) enum Grouping {
     Month,
 }
 
-const EVENT_ROW: &str = "SELECT s.event_id AS id, s.event_id, COALESCE(e.title, 'Event ' || s.event_id) AS title, \
+/// An event catalog told of without a reservation yet counts, and so does one of which only a
+/// reservation is known.
+const EVENT_ROW: &str = "SELECT event_id AS id, event_id, COALESCE(e.title, 'Event ' || event_id) AS title, \
     e.venue, e.event_date, COALESCE(e.status, 'unknown') AS status, \
-    s.total_reservations AS reservations, s.total_reservations, s.confirmed_reservations, \
-    s.pending_reservations, s.cancelled_reservations, s.total_revenue AS revenue, s.total_revenue, \
-    s.reserved_seats AS sold_seats \
-    FROM event_stats s LEFT JOIN events e USING (event_id)";
+    COALESCE(s.total_reservations, 0) AS reservations, \
+    COALESCE(s.total_reservations, 0) AS total_reservations, \
+    COALESCE(s.confirmed_reservations, 0) AS confirmed_reservations, \
+    COALESCE(s.pending_reservations, 0) AS pending_reservations, \
+    COALESCE(s.cancelled_reservations, 0) AS cancelled_reservations, \
+    COALESCE(s.total_revenue, 0) AS revenue, COALESCE(s.total_revenue, 0) AS total_revenue, \
+    COALESCE(s.reserved_seats, 0) AS sold_seats \
+    FROM event_stats s FULL JOIN events e USING (event_id)";
 
 fn sql(parts: &[&str]) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(parts.concat())
@@ -234,11 +240,19 @@ impl Figures {
     }
 
     pub(crate) async fn daily(&self, now: DateTime<Utc>, days: i32) -> sqlx::Result<Vec<Day>> {
-        let statement = sql(&["WITH ", DAYS, " SELECT date, COALESCE(total_reservations, 0) AS reservations, \
+        let statement = sql(&[
+            "WITH ",
+            DAYS,
+            " SELECT date, COALESCE(total_reservations, 0) AS reservations, \
             COALESCE(confirmed_reservations, 0) AS confirmed, COALESCE(cancelled_reservations, 0) AS cancelled, \
             COALESCE(total_revenue, 0) AS revenue \
-            FROM days LEFT JOIN daily_stats USING (date) ORDER BY date DESC"]);
-        sqlx::query_as(statement).bind(now).bind(days).fetch_all(&self.pool).await
+            FROM days LEFT JOIN daily_stats USING (date) ORDER BY date DESC",
+        ]);
+        sqlx::query_as(statement)
+            .bind(now)
+            .bind(days)
+            .fetch_all(&self.pool)
+            .await
     }
 
     pub(crate) async fn events(&self, sort: SortBy, limit: i64) -> sqlx::Result<Vec<EventRow>> {
@@ -247,12 +261,20 @@ impl Figures {
             SortBy::Reservations => "total_reservations",
             SortBy::Occupancy => "reserved_seats",
         };
-        let statement = sql(&[EVENT_ROW, " ORDER BY s.", column, " DESC, s.event_id LIMIT $1"]);
+        let statement = sql(&[
+            EVENT_ROW,
+            " ORDER BY COALESCE(s.",
+            column,
+            ", 0) DESC, event_id LIMIT $1",
+        ]);
         sqlx::query_as(statement).bind(limit).fetch_all(&self.pool).await
     }
 
     pub(crate) async fn event(&self, id: Uuid) -> sqlx::Result<Option<EventRow>> {
-        sqlx::query_as(sql(&[EVENT_ROW, " WHERE s.event_id = $1"])).bind(id).fetch_optional(&self.pool).await
+        sqlx::query_as(sql(&[EVENT_ROW, " WHERE event_id = $1"]))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
     }
 
     pub(crate) async fn payments(&self) -> sqlx::Result<Vec<Method>> {
@@ -277,17 +299,30 @@ impl Figures {
             Grouping::Week => "week",
             Grouping::Month => "month",
         };
-        let statement = sql(&["WITH ", DAYS, " SELECT date_trunc('", unit, "', date)::date AS period, \
+        let statement = sql(&[
+            "WITH ",
+            DAYS,
+            " SELECT date_trunc('",
+            unit,
+            "', date)::date AS period, \
             COALESCE(sum(payment_count), 0)::bigint AS payment_count, \
             COALESCE(sum(s.total_revenue), 0)::bigint AS total_revenue, \
             COALESCE(round(sum(s.total_revenue) / NULLIF(sum(payment_count), 0), 2), 0)::float8 AS average_amount \
-            FROM days LEFT JOIN daily_stats s USING (date) GROUP BY 1 ORDER BY 1 DESC"]);
-        sqlx::query_as(statement).bind(now).bind(days).fetch_all(&self.pool).await
+            FROM days LEFT JOIN daily_stats s USING (date) GROUP BY 1 ORDER BY 1 DESC",
+        ]);
+        sqlx::query_as(statement)
+            .bind(now)
+            .bind(days)
+            .fetch_all(&self.pool)
+            .await
     }
 
     /// 24 rows: made, confirmed and cancelled by the hour in which it happened.
     pub(crate) async fn hours(&self, now: DateTime<Utc>, days: i32) -> sqlx::Result<Vec<Hour>> {
-        let statement = sql(&["WITH ", DAYS, ", happened AS ( \
+        let statement = sql(&[
+            "WITH ",
+            DAYS,
+            ", happened AS ( \
             SELECT korean_hour(created_at) AS hour, 1 AS made, 0 AS ok, 0 AS gone, 0::bigint AS won \
             FROM reservations, since WHERE korean_day(created_at) >= since.date \
             UNION ALL SELECT korean_hour(confirmed_at), 0, 1, 0, total_amount \
@@ -298,25 +333,47 @@ impl Figures {
             COALESCE(sum(made), 0)::bigint AS reservations, COALESCE(sum(ok), 0)::bigint AS confirmed, \
             COALESCE(sum(gone), 0)::bigint AS cancelled, COALESCE(sum(gone), 0)::bigint AS cancellations, \
             COALESCE(sum(won), 0)::bigint AS revenue \
-            FROM generate_series(0, 23) AS h LEFT JOIN happened ON hour = h GROUP BY h ORDER BY h"]);
-        sqlx::query_as(statement).bind(now).bind(days).fetch_all(&self.pool).await
+            FROM generate_series(0, 23) AS h LEFT JOIN happened ON hour = h GROUP BY h ORDER BY h",
+        ]);
+        sqlx::query_as(statement)
+            .bind(now)
+            .bind(days)
+            .fetch_all(&self.pool)
+            .await
     }
 
     pub(crate) async fn day_types(&self, now: DateTime<Utc>, days: i32) -> sqlx::Result<Vec<DayType>> {
-        let statement = sql(&["WITH ", DAYS, " SELECT CASE WHEN extract(isodow FROM korean_day(created_at)) >= 6 \
+        let statement = sql(&[
+            "WITH ",
+            DAYS,
+            " SELECT CASE WHEN extract(isodow FROM korean_day(created_at)) >= 6 \
             THEN 'weekend' ELSE 'weekday' END AS day_type, count(*) AS reservations, \
             round(avg(total_amount), 2)::float8 AS avg_amount \
-            FROM reservations, since WHERE korean_day(created_at) >= since.date GROUP BY 1 ORDER BY 1"]);
-        sqlx::query_as(statement).bind(now).bind(days).fetch_all(&self.pool).await
+            FROM reservations, since WHERE korean_day(created_at) >= since.date GROUP BY 1 ORDER BY 1",
+        ]);
+        sqlx::query_as(statement)
+            .bind(now)
+            .bind(days)
+            .fetch_all(&self.pool)
+            .await
     }
 
+    /// Who paid has completed, also when he gave the ticket back later.
     pub(crate) async fn funnel(&self, now: DateTime<Utc>, days: i32) -> sqlx::Result<(Funnel, Rates)> {
-        let counts = sql(&["WITH ", DAYS, " SELECT count(*) AS total_started, \
-            count(*) FILTER (WHERE status = 'confirmed') AS completed, \
-            count(*) FILTER (WHERE status IN ('cancelled', 'expired')) AS cancelled, \
-            count(*) FILTER (WHERE status = 'pending') AS pending \
-            FROM reservation_states, since WHERE korean_day(created_at) >= since.date"]);
-        let funnel: Funnel = sqlx::query_as(counts).bind(now).bind(days).fetch_one(&self.pool).await?;
+        let counts = sql(&[
+            "WITH ",
+            DAYS,
+            " SELECT count(*) AS total_started, \
+            count(*) FILTER (WHERE confirmed_at IS NOT NULL) AS completed, \
+            count(*) FILTER (WHERE confirmed_at IS NULL AND cancelled_at IS NOT NULL) AS cancelled, \
+            count(*) FILTER (WHERE confirmed_at IS NULL AND cancelled_at IS NULL) AS pending \
+            FROM reservations, since WHERE korean_day(created_at) >= since.date",
+        ]);
+        let funnel: Funnel = sqlx::query_as(counts)
+            .bind(now)
+            .bind(days)
+            .fetch_one(&self.pool)
+            .await?;
         let share = |part: i64| percent(part, funnel.total_started);
         let rates = Rates {
             conversion_rate: share(funnel.completed),
@@ -331,21 +388,37 @@ impl Figures {
         now: DateTime<Utc>,
         days: i32,
     ) -> sqlx::Result<Vec<ConversionDay>> {
-        let statement = sql(&["WITH ", DAYS, " SELECT days.date, count(r.reservation_id) AS total, \
-            count(*) FILTER (WHERE r.status = 'confirmed') AS completed, \
-            percent(count(*) FILTER (WHERE r.status = 'confirmed'), count(r.reservation_id)) AS conversion_rate \
-            FROM days LEFT JOIN reservation_states r ON korean_day(r.created_at) = days.date \
-            GROUP BY days.date ORDER BY days.date DESC"]);
-        sqlx::query_as(statement).bind(now).bind(days).fetch_all(&self.pool).await
+        let statement = sql(&[
+            "WITH ",
+            DAYS,
+            " SELECT days.date, count(r.reservation_id) AS total, \
+            count(r.confirmed_at) AS completed, \
+            percent(count(r.confirmed_at), count(r.reservation_id)) AS conversion_rate \
+            FROM days LEFT JOIN reservations r ON korean_day(r.created_at) = days.date \
+            GROUP BY days.date ORDER BY days.date DESC",
+        ]);
+        sqlx::query_as(statement)
+            .bind(now)
+            .bind(days)
+            .fetch_all(&self.pool)
+            .await
     }
 
     pub(crate) async fn cancelled(&self, now: DateTime<Utc>, days: i32) -> sqlx::Result<Cancelled> {
-        let statement = sql(&["WITH ", DAYS, " SELECT count(*) AS total_cancelled, \
+        let statement = sql(&[
+            "WITH ",
+            DAYS,
+            " SELECT count(*) AS total_cancelled, \
             COALESCE(round(avg(extract(epoch FROM cancelled_at - created_at)) / 3600, 2), 0)::float8 AS avg_hours_before_cancel, \
             (SELECT COALESCE(sum(amount), 0)::bigint FROM payments, since \
              WHERE korean_day(refunded_at) >= since.date) AS total_refund_amount \
-            FROM reservations, since WHERE korean_day(cancelled_at) >= since.date"]);
-        sqlx::query_as(statement).bind(now).bind(days).fetch_one(&self.pool).await
+            FROM reservations, since WHERE korean_day(cancelled_at) >= since.date",
+        ]);
+        sqlx::query_as(statement)
+            .bind(now)
+            .bind(days)
+            .fetch_one(&self.pool)
+            .await
     }
 
     pub(crate) async fn cancelled_events(
@@ -353,7 +426,10 @@ impl Figures {
         now: DateTime<Utc>,
         days: i32,
     ) -> sqlx::Result<Vec<CancelledEvent>> {
-        let statement = sql(&["WITH ", DAYS, " SELECT r.event_id AS id, \
+        let statement = sql(&[
+            "WITH ",
+            DAYS,
+            " SELECT r.event_id AS id, \
             COALESCE(e.title, 'Event ' || r.event_id) AS title, \
             COALESCE(e.title, 'Event ' || r.event_id) AS event_title, \
             count(*) AS total_reservations, \
@@ -363,14 +439,31 @@ impl Figures {
             FROM since, reservations r LEFT JOIN events e USING (event_id) \
             LEFT JOIN payments p ON p.reservation_id = r.reservation_id AND p.refunded_at IS NOT NULL \
             WHERE korean_day(r.created_at) >= since.date GROUP BY r.event_id, e.title \
-            HAVING count(r.cancelled_at) > 0 ORDER BY cancelled DESC, id LIMIT 10"]);
-        sqlx::query_as(statement).bind(now).bind(days).fetch_all(&self.pool).await
+            HAVING count(r.cancelled_at) > 0 ORDER BY cancelled DESC, id LIMIT 10",
+        ]);
+        sqlx::query_as(statement)
+            .bind(now)
+            .bind(days)
+            .fetch_all(&self.pool)
+            .await
     }
 
-    pub(crate) async fn cancelled_days(&self, now: DateTime<Utc>, days: i32) -> sqlx::Result<Vec<CancelledDay>> {
-        let statement = sql(&["WITH ", DAYS, " SELECT date, COALESCE(cancelled_reservations, 0) AS cancellations \
-            FROM days LEFT JOIN daily_stats USING (date) ORDER BY date DESC"]);
-        sqlx::query_as(statement).bind(now).bind(days).fetch_all(&self.pool).await
+    pub(crate) async fn cancelled_days(
+        &self,
+        now: DateTime<Utc>,
+        days: i32,
+    ) -> sqlx::Result<Vec<CancelledDay>> {
+        let statement = sql(&[
+            "WITH ",
+            DAYS,
+            " SELECT date, COALESCE(cancelled_reservations, 0) AS cancellations \
+            FROM days LEFT JOIN daily_stats USING (date) ORDER BY date DESC",
+        ]);
+        sqlx::query_as(statement)
+            .bind(now)
+            .bind(days)
+            .fetch_all(&self.pool)
+            .await
     }
 
     pub(crate) async fn current(&self, now: DateTime<Utc>) -> sqlx::Result<Current> {

@@ -79,7 +79,11 @@ async fn events(_: Admin, State(app): State<App>, Query(ask): Query<Ask>) -> Api
         None | Some("revenue") => SortBy::Revenue,
         Some("reservations") => SortBy::Reservations,
         Some("occupancy") => SortBy::Occupancy,
-        Some(_) => return Err(ApiError::bad_request("sortBy must be revenue, reservations or occupancy")),
+        Some(_) => {
+            return Err(ApiError::bad_request(
+                "sortBy must be revenue, reservations or occupancy",
+            ));
+        }
     };
     let limit = ask.limit.filter(|limit| *limit > 0).unwrap_or(10).min(LIMIT_MAX);
     data(app.figures.events(sort, limit).await?)
@@ -102,14 +106,14 @@ async fn revenue(_: Admin, State(app): State<App>, Query(ask): Query<Ask>) -> Ap
         Some("monthly") => Grouping::Month,
         Some(_) => return Err(ApiError::bad_request("period must be daily, weekly or monthly")),
     };
-    data(app.figures.revenue(app.now(), ask.days(30, DAYS_MAX), grouping).await?)
+    data(
+        app.figures
+            .revenue(app.now(), ask.days(30, DAYS_MAX), grouping)
+            .await?,
+    )
 }
 
-async fn hourly_traffic(
-    _: Admin,
-    State(app): State<App>,
-    Query(ask): Query<Ask>,
-) -> ApiResult<Body<Value>> {
+async fn hourly_traffic(_: Admin, State(app): State<App>, Query(ask): Query<Ask>) -> ApiResult<Body<Value>> {
     let (now, days) = (app.now(), ask.days(7, TRAFFIC_DAYS_MAX));
     let hourly = app.figures.hours(now, days).await?;
     let peak = hourly.iter().max_by_key(|hour| hour.reservations);
@@ -127,11 +131,7 @@ async fn conversion(_: Admin, State(app): State<App>, Query(ask): Query<Ask>) ->
     data(json!({ "funnel": funnel, "rates": rates, "dailyTrend": trend }))
 }
 
-async fn cancellations(
-    _: Admin,
-    State(app): State<App>,
-    Query(ask): Query<Ask>,
-) -> ApiResult<Body<Value>> {
+async fn cancellations(_: Admin, State(app): State<App>, Query(ask): Query<Ask>) -> ApiResult<Body<Value>> {
     let (now, days) = (app.now(), ask.days(30, DAYS_MAX));
     data(json!({
         "overview": app.figures.cancelled(now, days).await?,

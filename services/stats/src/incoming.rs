@@ -11,8 +11,8 @@ use urr_kit::events::{
     CATALOG_EVENTS, ConsumerConfig, EVENT_CHANGED, Envelope, EventChanged, HandleError, Handler,
     MEMBERSHIP_ACTIVATED, MEMBERSHIP_EVENTS, MembershipActivated, PAYMENT_CONFIRMED, PAYMENT_EVENTS,
     PAYMENT_REFUNDED, PaymentConfirmed, PaymentRefunded, RESERVATION_CANCELLED, RESERVATION_CONFIRMED,
-    RESERVATION_CREATED, RESERVATION_EVENTS, ReservationCancelled, ReservationConfirmed,
-    ReservationCreated, TRANSFER_COMPLETED, TRANSFER_EVENTS, TransferCompleted, consumer,
+    RESERVATION_CREATED, RESERVATION_EVENTS, ReservationCancelled, ReservationConfirmed, ReservationCreated,
+    TRANSFER_COMPLETED, TRANSFER_EVENTS, TransferCompleted, consumer,
 };
 use urr_kit::{Ctx, Redis, Task};
 use uuid::Uuid;
@@ -200,8 +200,20 @@ fn timestamp(at: Millis) -> DateTime<Utc> {
 }
 
 pub(crate) fn consume(ctx: &Ctx, pool: PgPool, redis: Redis) -> Task {
-    let topics =
-        [PAYMENT_EVENTS, RESERVATION_EVENTS, TRANSFER_EVENTS, MEMBERSHIP_EVENTS, CATALOG_EVENTS];
+    let topics = [
+        PAYMENT_EVENTS,
+        RESERVATION_EVENTS,
+        TRANSFER_EVENTS,
+        MEMBERSHIP_EVENTS,
+        CATALOG_EVENTS,
+    ];
     let config = ConsumerConfig::new("stats", topics);
-    consumer::consume(config, pool, redis, Arc::new(Projector), ctx.clock.clone(), ctx.shutdown.clone())
+    consumer::consume(
+        config,
+        pool,
+        redis,
+        Arc::new(Projector),
+        ctx.clock.clone(),
+        ctx.shutdown.clone(),
+    )
 }

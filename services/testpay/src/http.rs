@@ -179,12 +179,9 @@ async fn cancel(
         if book.dice.cancel_fails() {
             return error(StatusCode::INTERNAL_SERVER_ERROR, "FAILED_REFUND_PROCESS");
         }
-        let result = book.ledger.cancel(
-            &payment_key,
-            request.cancel_amount,
-            &request.cancel_reason,
-            &now,
-        );
+        let result = book
+            .ledger
+            .cancel(&payment_key, request.cancel_amount, &request.cancel_reason, &now);
         let answer = match result {
             Ok(payment) => (StatusCode::OK, wire(payment)),
             Err(refusal) => refusal_answer(refusal),

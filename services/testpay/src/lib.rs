@@ -11,12 +11,7 @@
 
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::print_stdout
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
 )]
 
 pub mod behaviour;
@@ -34,20 +29,36 @@ pub use behaviour::Behaviour;
 #[group(skip)]
 pub struct Config {
     /// Shortest time one answer takes, in milliseconds.
-    #[arg(long = "testpay-latency-ms-min", env = "TESTPAY_LATENCY_MS_MIN", default_value_t = 20)]
+    #[arg(
+        long = "testpay-latency-ms-min",
+        env = "TESTPAY_LATENCY_MS_MIN",
+        default_value_t = 20
+    )]
     pub latency_ms_min: u64,
     /// Longest time one answer takes, in milliseconds; between the two every delay is equally likely.
-    #[arg(long = "testpay-latency-ms-max", env = "TESTPAY_LATENCY_MS_MAX", default_value_t = 80)]
+    #[arg(
+        long = "testpay-latency-ms-max",
+        env = "TESTPAY_LATENCY_MS_MAX",
+        default_value_t = 80
+    )]
     pub latency_ms_max: u64,
     /// Share of charges the "card company" declines, 0 to 1.
-    #[arg(long = "testpay-failure-share", env = "TESTPAY_FAILURE_SHARE", default_value_t = 0.0)]
+    #[arg(
+        long = "testpay-failure-share",
+        env = "TESTPAY_FAILURE_SHARE",
+        default_value_t = 0.0
+    )]
     pub failure_share: f64,
     /// Seed of the delays and declines, so that a run can be repeated.
     #[arg(long = "testpay-seed", env = "TESTPAY_SEED", default_value_t = 1)]
     pub seed: u64,
     /// Most payments kept. The ledger is evidence, so a full one refuses new charges. 500,000 is
     /// eight times the largest hall of the plan and takes about 200 MB.
-    #[arg(long = "testpay-ledger-max", env = "TESTPAY_LEDGER_MAX", default_value_t = 500_000)]
+    #[arg(
+        long = "testpay-ledger-max",
+        env = "TESTPAY_LEDGER_MAX",
+        default_value_t = 500_000
+    )]
     pub ledger_max: usize,
 }
 

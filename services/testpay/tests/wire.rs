@@ -55,11 +55,16 @@ fn charge(key: &str, order: &str) -> Value {
 async fn a_charge_is_made_queried_and_given_back() {
     let toss = Merchant::new(Config::default()).await;
     let (status, paid) = toss.post("/v1/payments/confirm", "a", charge("k1", "o1")).await;
-    assert_eq!((status, &paid["status"], &paid["totalAmount"]), (200, &json!("DONE"), &json!(50_000)));
+    assert_eq!(
+        (status, &paid["status"], &paid["totalAmount"]),
+        (200, &json!("DONE"), &json!(50_000))
+    );
     assert_eq!(toss.get("/v1/payments/k1").await["orderId"], "o1");
     assert_eq!(toss.get("/v1/payments/orders/o1").await["paymentKey"], "k1");
 
-    let back = toss.post("/v1/payments/k1/cancel", "b", json!({"cancelReason": "why"})).await;
+    let back = toss
+        .post("/v1/payments/k1/cancel", "b", json!({"cancelReason": "why"}))
+        .await;
     assert_eq!((back.0, &back.1["status"]), (200, &json!("CANCELED")));
     let ledger = toss.get("/ledger").await;
     assert_eq!(ledger[0]["cancels"][0]["cancelAmount"], 50_000);
@@ -69,9 +74,15 @@ async fn a_charge_is_made_queried_and_given_back() {
 async fn a_repeat_with_the_same_idempotency_key_gets_the_first_answer_and_another_is_named() {
     let toss = Merchant::new(Config::default()).await;
     let first = toss.post("/v1/payments/confirm", "a", charge("k1", "o1")).await;
-    assert_eq!(toss.post("/v1/payments/confirm", "a", charge("k1", "o1")).await, first);
+    assert_eq!(
+        toss.post("/v1/payments/confirm", "a", charge("k1", "o1")).await,
+        first
+    );
     let other = toss.post("/v1/payments/confirm", "b", charge("k1", "o1")).await;
-    assert_eq!((other.0, &other.1["code"]), (400, &json!("ALREADY_PROCESSED_PAYMENT")));
+    assert_eq!(
+        (other.0, &other.1["code"]),
+        (400, &json!("ALREADY_PROCESSED_PAYMENT"))
+    );
     assert_eq!(toss.get("/ledger").await.as_array().unwrap().len(), 1);
 }
 
@@ -79,7 +90,10 @@ async fn a_repeat_with_the_same_idempotency_key_gets_the_first_answer_and_anothe
 async fn a_silent_charge_is_in_the_ledger_and_a_lost_one_is_not() {
     let toss = Merchant::new(Config::default()).await;
     let faults = json!({ "chargeThenHangNext": 1, "hangNext": 1 });
-    let set = toss.http.put(format!("{}/admin/behaviour", toss.url)).json(&faults);
+    let set = toss
+        .http
+        .put(format!("{}/admin/behaviour", toss.url))
+        .json(&faults);
     assert!(set.send().await.unwrap().status().is_success());
     for order in ["lost", "silent"] {
         let call = toss
@@ -100,7 +114,11 @@ async fn a_silent_charge_is_in_the_ledger_and_a_lost_one_is_not() {
 async fn a_wrong_secret_key_charges_nothing() {
     let toss = Merchant::new(Config::default()).await;
     let call = toss.http.post(format!("{}/v1/payments/confirm", toss.url));
-    let answer = call.basic_auth("sk_other", Some("")).json(&charge("k", "o")).send().await;
+    let answer = call
+        .basic_auth("sk_other", Some(""))
+        .json(&charge("k", "o"))
+        .send()
+        .await;
     assert_eq!(answer.unwrap().status(), 401);
     assert_eq!(toss.get("/ledger").await, json!([]));
 }

@@ -4,9 +4,9 @@
 use crate::{host, rooms};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use std::sync::Arc;
 use std::{ffi::OsString, net::SocketAddr, process::ExitCode};
 use urr_gateway::Room;
-use std::sync::Arc;
 use urr_kit::{
     clock::SystemClock,
     ctx::Ctx,
@@ -17,7 +17,11 @@ use urr_kit::{
 
 /// URR's services.
 #[derive(Parser, Debug)]
-#[command(name = "urr", version, about = "URR's services: every one of them, or one by name")]
+#[command(
+    name = "urr",
+    version,
+    about = "URR's services: every one of them, or one by name"
+)]
 pub struct Cli {
     #[command(flatten)]
     log: LogSettings,
@@ -118,10 +122,13 @@ pub(crate) struct AllArgs {
 }
 
 fn parse_room(text: &str) -> Result<Room, String> {
-    Room::ALL.into_iter().find(|room| room.name() == text).ok_or_else(|| {
-        let names: Vec<&str> = Room::ALL.into_iter().map(Room::name).collect();
-        format!("`{text}` is no service; one of: {}", names.join(", "))
-    })
+    Room::ALL
+        .into_iter()
+        .find(|room| room.name() == text)
+        .ok_or_else(|| {
+            let names: Vec<&str> = Room::ALL.into_iter().map(Room::name).collect();
+            format!("`{text}` is no service; one of: {}", names.join(", "))
+        })
 }
 
 /// Runs the command line `args` (with the program's name first) until it ends or is told to.
@@ -135,7 +142,11 @@ where
         Err(error) => {
             // clap's own way of printing help to stdout and errors to stderr; a broken pipe is nobody's loss.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     match run(cli) {

@@ -25,12 +25,7 @@ pub(crate) async fn one(ctx: &Ctx, listen: SocketAddr, service: Service) -> anyh
 }
 
 /// The gateway on its public address, every mounted service's internal paths on the other.
-pub(crate) async fn all(
-    ctx: &Ctx,
-    public: SocketAddr,
-    internal: SocketAddr,
-    all: All,
-) -> anyhow::Result<()> {
+pub(crate) async fn all(ctx: &Ctx, public: SocketAddr, internal: SocketAddr, all: All) -> anyhow::Result<()> {
     let mut inside = service::ops("urr", ctx);
     let mut tasks = all.gateway.tasks;
     for service in all.mounted {
@@ -51,12 +46,15 @@ async fn listener(
     router: Router,
     shutdown: &CancellationToken,
 ) -> Result<Task, StartError> {
-    let listener =
-        TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Bind { address, source })?;
     tracing::info!(service = name, %address, "listening");
     let shutdown = shutdown.clone();
     Ok(Task::new(name, async move {
-        service::serve(listener, router, shutdown).await.map_err(BoxError::from)
+        service::serve(listener, router, shutdown)
+            .await
+            .map_err(BoxError::from)
     }))
 }
 

@@ -2,7 +2,12 @@
 
 use crate::cli::AllArgs;
 use urr_gateway::{Backend, Backends, Room};
-use urr_kit::{StartError, ctx::Ctx, service::Service, settings::ServiceUrls};
+use urr_kit::{
+    StartError,
+    ctx::Ctx,
+    service::{Service, routed},
+    settings::ServiceUrls,
+};
 
 /// The gateway and every service it mounts.
 pub(crate) struct All {
@@ -20,7 +25,7 @@ pub(crate) async fn all(ctx: &Ctx, args: &AllArgs) -> Result<All, StartError> {
             continue;
         }
         let service = start(ctx, args, room).await?;
-        backends.insert(room, Backend::Mounted(service.router.clone()));
+        backends.insert(room, Backend::Mounted(routed(service.router.clone())));
         mounted.push(service);
     }
     let gateway = urr_gateway::start(ctx, &args.gateway, backends).await?;

@@ -56,7 +56,10 @@ pub(crate) async fn activate(app: &App, sale: SaleId) -> Result<Activated, HandE
         let now = app.clock.now();
         let room = match app.store.room(sale).await? {
             Some(room) if room.mode != Mode::Inactive => {
-                return Ok(Activated { room, new_line: false });
+                return Ok(Activated {
+                    room,
+                    new_line: false,
+                });
             }
             Some(old) => next_line(&old, now),
             None => first_line(sale, app.default_rate_per_s, now),
@@ -100,7 +103,14 @@ pub(crate) async fn advance(app: &App, sale: SaleId, people: u32) -> Result<Adva
         let serving = room.serving(now) + people;
         outcome = Advanced::By { serving, people };
         let since = room.clock.since.max(now);
-        Some(Room { clock: ServingClock { base: serving, since, ..room.clock }, ..room.clone() })
+        Some(Room {
+            clock: ServingClock {
+                base: serving,
+                since,
+                ..room.clock
+            },
+            ..room.clone()
+        })
     })
     .await?;
     Ok(outcome)
@@ -114,7 +124,9 @@ async fn change(
 ) -> Result<Room, HandError> {
     for _ in 0..TRIES_MAX {
         let seen = app.store.room(sale).await?.ok_or(StateError::NotFound)?;
-        let Some(next) = decide(&seen, app.clock.now()) else { return Ok(seen) };
+        let Some(next) = decide(&seen, app.clock.now()) else {
+            return Ok(seen);
+        };
         match app.store.replace_room(seen.revision, &next).await {
             Ok(room) => {
                 app.cache.absorb(&room);
@@ -135,7 +147,11 @@ fn next_line(old: &Room, now: Millis) -> Room {
         revision: old.revision.saturating_add(1),
         mode: Mode::Active,
         issued: 0,
-        clock: ServingClock { base: 0, since: old.opens_at.max(now), ..old.clock },
+        clock: ServingClock {
+            base: 0,
+            since: old.opens_at.max(now),
+            ..old.clock
+        },
         ..old.clone()
     }
 }
@@ -150,7 +166,12 @@ fn first_line(sale: SaleId, rate_per_s: u32, now: Millis) -> Room {
         opens_at: now,
         closes_at: NO_END,
         issued: 0,
-        clock: ServingClock { base: 0, since: now, rate_per_s, burst: DEFAULT_BURST },
+        clock: ServingClock {
+            base: 0,
+            since: now,
+            rate_per_s,
+            burst: DEFAULT_BURST,
+        },
         poll_budget_per_s: DEFAULT_POLL_BUDGET_PER_S,
         token_ttl_s: DEFAULT_TOKEN_TTL_S,
     }

@@ -39,8 +39,9 @@ const UNKNOWN_MS: i64 = 1000;
 /// store's capacity from joins.
 const FIRST_READS_AT_ONCE: usize = 8;
 
-/// A request for an unknown sale waits this long for its turn to read.
-const FIRST_READ_WAIT: Duration = Duration::from_secs(1);
+/// A request for an unknown sale waits this long for its turn to read: longer than the reads ahead
+/// take on a starved machine, shorter than the client waits.
+const FIRST_READ_WAIT: Duration = Duration::from_secs(5);
 
 /// A sale nobody asked about for this many refreshes (10 minutes at the default) is let go.
 const IDLE_REFRESHES_MAX: u32 = 800;
@@ -108,7 +109,10 @@ impl Watched {
                 std::cmp::Ordering::Equal => {
                     let newest = if new.revision >= old.revision { new } else { &**old };
                     let issued = new.issued.max(old.issued);
-                    Some(Arc::new(Room { issued, ..newest.clone() }))
+                    Some(Arc::new(Room {
+                        issued,
+                        ..newest.clone()
+                    }))
                 }
             },
         });
@@ -185,7 +189,10 @@ impl RoomCache {
         match self.watched.load().get(&room.sale) {
             Some(watched) => watched.absorb(room),
             None => {
-                self.unknown.lock().unwrap_or_else(PoisonError::into_inner).remove(&room.sale);
+                self.unknown
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&room.sale);
                 self.watch(room);
             }
         }
@@ -213,7 +220,9 @@ impl RoomCache {
 
     fn is_unknown(&self, sale: SaleId) -> bool {
         let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        unknown.get(&sale).is_some_and(|at| self.clock.now().since(*at) < UNKNOWN_MS)
+        unknown
+            .get(&sale)
+            .is_some_and(|at| self.clock.now().since(*at) < UNKNOWN_MS)
     }
 
     fn remember_unknown(&self, sale: SaleId) {
@@ -238,15 +247,17 @@ impl RoomCache {
 
     /// Reads each watched sale once.
     pub(crate) async fn refresh(&self) {
-        let sales: Vec<_> =
-            self.watched.load().iter().map(|(sale, watched)| (*sale, Arc::clone(watched))).collect();
+        let sales: Vec<_> = self
+            .watched
+            .load()
+            .iter()
+            .map(|(sale, watched)| (*sale, Arc::clone(watched)))
+            .collect();
         stream::iter(sales)
             .for_each_concurrent(FIRST_READS_AT_ONCE, |(sale, watched)| async move {
                 if watched.asked.swap(false, Ordering::Relaxed) {
                     watched.idle_refreshes.store(0, Ordering::Relaxed);
-                } else if watched.idle_refreshes.fetch_add(1, Ordering::Relaxed)
-                    >= IDLE_REFRESHES_MAX
-                {
+                } else if watched.idle_refreshes.fetch_add(1, Ordering::Relaxed) >= IDLE_REFRESHES_MAX {
                     return self.forget(sale);
                 }
                 match self.store.room(sale).await {

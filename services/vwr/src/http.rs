@@ -86,12 +86,12 @@ struct RoomStatus {
     waiting_count: u64,
 }
 
-async fn status(
-    State(app): State<Arc<App>>,
-    Path(event_id): Path<String>,
-) -> ApiResult<Json<RoomStatus>> {
+async fn status(State(app): State<Arc<App>>, Path(event_id): Path<String>) -> ApiResult<Json<RoomStatus>> {
     let event_id = parse_id(&event_id, UNKNOWN_ROOM)?;
-    let (watched, room) = app.room(event_id).await?.ok_or_else(|| ApiError::not_found(UNKNOWN_ROOM))?;
+    let (watched, room) = app
+        .room(event_id)
+        .await?
+        .ok_or_else(|| ApiError::not_found(UNKNOWN_ROOM))?;
     let serving = watched.serving(&room, app.clock.now());
     Ok(Json(RoomStatus {
         event_id,
@@ -125,15 +125,22 @@ async fn assign(
     JsonOrDefault(body): JsonOrDefault<AssignBody>,
 ) -> ApiResult<Json<Assigned>> {
     let event_id = parse_id(&event_id, NOT_ACTIVE)?;
-    let visitor = Visitor::parse(body.user_id.as_deref())
-        .map_err(|why| ApiError::bad_request(why.to_string()))?;
-    let (watched, room) = app.room(event_id).await?.ok_or_else(|| ApiError::not_found(NOT_ACTIVE))?;
+    let visitor =
+        Visitor::parse(body.user_id.as_deref()).map_err(|why| ApiError::bad_request(why.to_string()))?;
+    let (watched, room) = app
+        .room(event_id)
+        .await?
+        .ok_or_else(|| ApiError::not_found(NOT_ACTIVE))?;
     let Recorded { position, epoch } =
         tokio::time::timeout(JOIN_WAIT, app.lines.of(event_id, &watched).join(visitor.clone()))
             .await
             .unwrap_or(Err(NoPlace::Store))
             .map_err(|why| no_place(why, &room))?;
-    let place = place::Place { sale: event_id, epoch, position };
+    let place = place::Place {
+        sale: event_id,
+        epoch,
+        position,
+    };
     let request_id = place::issue(&app.keys, &place, visitor.as_str());
     let room = watched.room().unwrap_or(room);
     let now = app.clock.now();
@@ -181,8 +188,7 @@ async fn check(
     let request_id = parse_id(&request_id, UNKNOWN_PLACE)?;
     let visitor = Visitor::parse(query.user_id.as_deref()).map_err(|_| unknown())?;
     // Before anything else: an id we did not give out costs a MAC, and nothing after it.
-    let place = place::verify(&app.keys, event_id, visitor.as_str(), request_id)
-        .map_err(|_| unknown())?;
+    let place = place::verify(&app.keys, event_id, visitor.as_str(), request_id).map_err(|_| unknown())?;
     let (watched, room) = app.room(event_id).await?.ok_or_else(unknown)?;
     if place.epoch != room.epoch {
         return Err(unknown());
@@ -297,7 +303,12 @@ async fn admin_status(
     _: Admin,
     Path(event_id): Path<Uuid>,
 ) -> ApiResult<Json<Value>> {
-    let Some(room) = app.store.room(event_id).await.map_err(|e| hand_failed(e.into()))? else {
+    let Some(room) = app
+        .store
+        .room(event_id)
+        .await
+        .map_err(|e| hand_failed(e.into()))?
+    else {
         return Ok(Json(json!({"eventId": event_id, "status": "not_found"})));
     };
     let now = app.clock.now();
@@ -329,7 +340,9 @@ async fn advance(
     if people == 0 {
         return Err(ApiError::bad_request("batchSize must be at least 1"));
     }
-    let advanced = admin::advance(&app, event_id, people).await.map_err(hand_failed)?;
+    let advanced = admin::advance(&app, event_id, people)
+        .await
+        .map_err(hand_failed)?;
     Ok(Json(match advanced {
         Advanced::By { serving, people } => {
             json!({"eventId": event_id, "servingCounter": serving, "advanced": people})
@@ -366,8 +379,9 @@ fn no_place(why: NoPlace, room: &Room) -> ApiError {
                 Refusal::Inactive | Refusal::Closed | Refusal::Draining => error,
             }
         }
-        NoPlace::Full => ApiError::unavailable("The waiting room is busy. Please retry.")
-            .with_field("retryAfter", 1),
+        NoPlace::Full => {
+            ApiError::unavailable("The waiting room is busy. Please retry.").with_field("retryAfter", 1)
+        }
         NoPlace::Store => ApiError::unavailable(UNAVAILABLE),
     }
 }

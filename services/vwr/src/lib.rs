@@ -2,12 +2,15 @@
 //!
 //! Why it exists: nobody behind the door can bear a million people at once, but numbering them
 //! and telling them when to come is cheap if it is done right. Joining is a group commit
-//! ([`line`]), waiting costs two comparisons ([`http`], [`cache`]), and the line moves by a clock
+//! (`line.rs`), waiting costs two comparisons (`http.rs`, `cache.rs`), and the line moves by a clock
 //! that nobody has to tick (`urr_core::room`). Laws kept here: `one-place`, `free-poll`,
 //! `monotone-serving`, `fair-order`, `on-time`.
 //!
 //! What it is not: it knows no users and no seats, and its token opens no door but tier 2's.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
+)]
 
 mod admin;
 mod cache;
@@ -33,6 +36,8 @@ use urr_kit::{
 
 /// Settings of the waiting room.
 #[derive(clap::Args, Clone, Debug)]
+// Several services share one command line; groups named after the type would collide.
+#[group(skip)]
 pub struct Config {
     /// How often each watched sale's room is read, ms (50 to 900: copies must be younger than the
     /// second that rate changes wait for).
@@ -52,7 +57,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { vwr_refresh_ms: 750, vwr_joins_max: 20_000, vwr_default_rate_per_s: 50 }
+        Self {
+            vwr_refresh_ms: 750,
+            vwr_joins_max: 20_000,
+            vwr_default_rate_per_s: 50,
+        }
     }
 }
 
@@ -75,11 +84,7 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
     })
 }
 
-async fn assemble(
-    ctx: &Ctx,
-    config: &Config,
-    group_commit: bool,
-) -> Result<Arc<http::App>, StartError> {
+async fn assemble(ctx: &Ctx, config: &Config, group_commit: bool) -> Result<Arc<http::App>, StartError> {
     let store = Arc::new(Store::new(ctx.dynamo().await));
     store
         .ensure_tables()

@@ -28,11 +28,7 @@ use urr_core::{
     time::Millis,
     token::{Keyring, place, place::Place},
 };
-use urr_kit::{
-    SharedClock,
-    error::chain,
-    state::StateError,
-};
+use urr_kit::{SharedClock, error::chain, state::StateError};
 
 /// Joins per batch: ten calls of a hundred keys run side by side and take about 20 ms against
 /// the emulator, so numbering stays within the 50 ms that `fair-order` allows.
@@ -188,7 +184,11 @@ impl Line {
             }
             inbox.underway.insert(visitor.clone(), Vec::new());
         }
-        inbox.waiting.push_back(Join { visitor, accepted_at, asker });
+        inbox.waiting.push_back(Join {
+            visitor,
+            accepted_at,
+            asker,
+        });
         if !inbox.numbering {
             inbox.numbering = true;
             tokio::spawn(Arc::clone(self).number_all());
@@ -200,7 +200,9 @@ impl Line {
     async fn number_all(self: Arc<Self>) {
         loop {
             // Taken before the batch is: while recording is behind, the batch grows.
-            let Ok(permit) = Arc::clone(&self.recording).acquire_owned().await else { return };
+            let Ok(permit) = Arc::clone(&self.recording).acquire_owned().await else {
+                return;
+            };
             let Some(batch) = self.next_batch() else { return };
             self.shared.meters.batches.increment(1);
             #[expect(clippy::cast_precision_loss, reason = "at most BATCH_MAX")]
@@ -286,7 +288,8 @@ impl Line {
         let mut seen = seen.clone();
         for _ in 0..TAKES_MAX {
             let now = self.shared.clock.now();
-            seen.admits_joins(now).map_err(|why| Unnumbered::Failed(why.into()))?;
+            seen.admits_joins(now)
+                .map_err(|why| Unnumbered::Failed(why.into()))?;
             let reanchor = seen.reanchor_for_join(now);
             match self.shared.store.take_block(&seen, n, reanchor).await {
                 // Sabotaged: as a service does that reads a counter and then adds to it.
@@ -322,7 +325,11 @@ impl Line {
             .zip(first..)
             .map(|(join, position)| {
                 let visitor = join.visitor.as_str();
-                let place = Place { sale: self.sale, epoch, position };
+                let place = Place {
+                    sale: self.sale,
+                    epoch,
+                    position,
+                };
                 NewPlace {
                     key: join.visitor.place_key(self.sale, epoch, position),
                     sale: self.sale,

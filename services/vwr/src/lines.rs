@@ -21,7 +21,10 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, lines: Mutex::default() }
+        Self {
+            shared,
+            lines: Mutex::default(),
+        }
     }
 
     /// The line of `sale`, whose room is `room`. Two lines of one sale would only cost order

@@ -7,10 +7,7 @@
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{
-        AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure,
-        TransactWriteItem,
-    },
+    types::{AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use metrics::{Counter, counter};
@@ -150,12 +147,11 @@ impl Store {
 
     /// The places recorded under `keys`, which must be distinct. Reads consistently: a place
     /// another replica recorded a moment ago must be seen (law `one-place`).
-    pub(crate) async fn places(
-        &self,
-        keys: &[String],
-    ) -> Result<HashMap<String, Recorded>, StateError> {
-        let calls: Vec<_> =
-            keys.chunks(ITEMS_PER_CALL).map(|chunk| self.places_of_chunk(chunk)).collect();
+    pub(crate) async fn places(&self, keys: &[String]) -> Result<HashMap<String, Recorded>, StateError> {
+        let calls: Vec<_> = keys
+            .chunks(ITEMS_PER_CALL)
+            .map(|chunk| self.places_of_chunk(chunk))
+            .collect();
         stream::iter(calls)
             .buffer_unordered(CALLS_AT_ONCE)
             .try_fold(HashMap::with_capacity(keys.len()), |mut all, some| async move {
@@ -165,10 +161,7 @@ impl Store {
             .await
     }
 
-    async fn places_of_chunk(
-        &self,
-        chunk: &[String],
-    ) -> Result<Vec<(String, Recorded)>, StateError> {
+    async fn places_of_chunk(&self, chunk: &[String]) -> Result<Vec<(String, Recorded)>, StateError> {
         const WHAT: &str = "read places";
         let mut asked = KeysAndAttributes::builder()
             .consistent_read(true)
@@ -178,7 +171,10 @@ impl Store {
             .expression_attribute_names("#e", "epoch")
             .set_keys(Some(chunk.iter().map(|key| self.key(key)).collect()))
             .build()
-            .map_err(|e| StateError::Dynamo { what: WHAT, source: e.into() })?;
+            .map_err(|e| StateError::Dynamo {
+                what: WHAT,
+                source: e.into(),
+            })?;
         let mut found = Vec::new();
         for attempt in 0..ATTEMPTS_MAX {
             self.count(Op::PlacesRead);
@@ -189,7 +185,10 @@ impl Store {
                 .request_items(&self.positions, asked)
                 .send()
                 .await
-                .map_err(|e| StateError::Dynamo { what: WHAT, source: Box::new(e) })?;
+                .map_err(|e| StateError::Dynamo {
+                    what: WHAT,
+                    source: Box::new(e),
+                })?;
             for item in answer.responses.unwrap_or_default().into_values().flatten() {
                 let key = item.get(POSITIONS_KEY).and_then(|v| v.as_s().ok()).cloned();
                 found.push((
@@ -197,20 +196,29 @@ impl Store {
                     recorded(&item)?,
                 ));
             }
-            match answer.unprocessed_keys.unwrap_or_default().remove(&self.positions) {
+            match answer
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(&self.positions)
+            {
                 Some(rest) if !rest.keys.is_empty() => asked = rest,
                 _ => return Ok(found),
             }
             back_off(attempt).await;
         }
-        Err(StateError::Dynamo { what: WHAT, source: "keys stayed unprocessed".into() })
+        Err(StateError::Dynamo {
+            what: WHAT,
+            source: "keys stayed unprocessed".into(),
+        })
     }
 
     /// Records places, each only if its visitor has none. The outcomes are in the order given.
     /// A chunk goes in one transaction, so it costs one round trip instead of a hundred.
     pub(crate) async fn record(&self, places: &[NewPlace]) -> Vec<Outcome> {
-        let calls: Vec<_> =
-            places.chunks(ITEMS_PER_CALL).map(|chunk| self.record_chunk(chunk)).collect();
+        let calls: Vec<_> = places
+            .chunks(ITEMS_PER_CALL)
+            .map(|chunk| self.record_chunk(chunk))
+            .collect();
         stream::iter(calls).buffered(CALLS_AT_ONCE).concat().await
     }
 
@@ -263,14 +271,16 @@ impl Store {
                 .set_item(Some(item_of(place)))
                 .condition_expression("attribute_not_exists(#k)")
                 .expression_attribute_names("#k", POSITIONS_KEY)
-                .return_values_on_condition_check_failure(
-                    ReturnValuesOnConditionCheckFailure::AllOld,
-                )
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
                 .build()
                 .map_err(Refused::store)?;
             puts.push(TransactWriteItem::builder().put(put).build());
         }
-        let sent = self.dynamo.client.transact_write_items().set_transact_items(Some(puts));
+        let sent = self
+            .dynamo
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(puts));
         match sent.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(refused(error)),
@@ -299,13 +309,15 @@ enum Refused {
 
 impl Refused {
     fn store(source: impl Into<urr_kit::BoxError>) -> Self {
-        Self::Store(StateError::Dynamo { what: "record places", source: source.into() })
+        Self::Store(StateError::Dynamo {
+            what: "record places",
+            source: source.into(),
+        })
     }
 }
 
 fn refused(error: SdkError<TransactWriteItemsError>) -> Refused {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-        error.as_service_error()
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
     else {
         return Refused::store(error);
     };
@@ -318,12 +330,7 @@ fn refused(error: SdkError<TransactWriteItemsError>) -> Refused {
                 None => return Refused::store(error),
             },
             None
-            | Some(
-                "None"
-                | "TransactionConflict"
-                | "ThrottlingError"
-                | "ProvisionedThroughputExceeded",
-            ) => {}
+            | Some("None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded") => {}
             Some(_) => return Refused::store(error),
         }
     }
@@ -360,5 +367,8 @@ fn recorded(item: &HashMap<String, AttributeValue>) -> Result<Recorded, StateErr
             .and_then(|text| text.parse().ok())
             .ok_or(StateError::Corrupt { field })
     }
-    Ok(Recorded { position: n(item, "position")?, epoch: n(item, "epoch")? })
+    Ok(Recorded {
+        position: n(item, "position")?,
+        epoch: n(item, "epoch")?,
+    })
 }

@@ -60,7 +60,9 @@ impl Visitor {
 
 fn is_plain(name: &str) -> bool {
     name.len() <= NAME_CHARS_MAX
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:@+-".contains(&b))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._:@+-".contains(&b))
 }
 
 #[cfg(test)]
@@ -69,7 +71,11 @@ mod tests {
 
     #[test]
     fn the_names_clients_use_are_accepted() {
-        for name in ["anon-lx2k9-0a1b2c3d", "6f1f2a52-5f43-4f0e-9d6a-2b3f8b0f1d11", "a@b.kr"] {
+        for name in [
+            "anon-lx2k9-0a1b2c3d",
+            "6f1f2a52-5f43-4f0e-9d6a-2b3f8b0f1d11",
+            "a@b.kr",
+        ] {
             assert_eq!(Visitor::parse(Some(name)).unwrap().as_str(), name);
         }
     }

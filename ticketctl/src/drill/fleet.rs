@@ -13,7 +13,10 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -66,6 +69,8 @@ pub(crate) struct Fleet(Arc<Shared>);
 struct Shared {
     logs: PathBuf,
     members: Mutex<BTreeMap<&'static str, Member>>,
+    /// While starting, a death is the starter's business: it may try again with other ports.
+    up: AtomicBool,
     deaths: mpsc::Sender<Death>,
 }
 
@@ -91,6 +96,7 @@ impl Fleet {
         let fleet = Self(Arc::new(Shared {
             logs: logs.to_owned(),
             members: Mutex::default(),
+            up: AtomicBool::new(false),
             deaths,
         }));
         (fleet, receiver)
@@ -120,19 +126,17 @@ impl Fleet {
         tracing::info!(name = spec.name, pid = child.id(), "started");
         let (orders, inbox) = mpsc::channel(4);
         let (set_ended, ended) = watch::channel(false);
-        let deaths = self.0.deaths.clone();
+        let shared = Arc::downgrade(&self.0);
         let name = spec.name;
         tokio::spawn(async move {
             let death = keep(child, inbox).await;
             set_ended.send_replace(true);
-            if let Some(status) = death {
-                let death = Death {
-                    name,
-                    status,
-                    tail: tail(&log),
-                };
+            if let (Some(status), Some(shared)) = (death, shared.upgrade())
+                && shared.up.load(Ordering::SeqCst)
+            {
+                let tail = tail(&log);
                 // Full only when dozens died at once: the first few say enough.
-                let _ = deaths.try_send(death);
+                let _ = shared.deaths.try_send(Death { name, status, tail });
             }
         });
         self.members().insert(
@@ -183,6 +187,18 @@ impl Fleet {
                 );
             }
             sleep(HEALTH_EVERY).await;
+        }
+    }
+
+    /// All are up: from now on, who dies unasked is reported.
+    pub(crate) fn all_up(&self) -> anyhow::Result<()> {
+        self.0.up.store(true, Ordering::SeqCst);
+        // Whoever died between being healthy and this line was not reported.
+        match self.members().iter().find(|(_, m)| *m.ended.borrow()) {
+            None => Ok(()),
+            Some((name, _)) => {
+                anyhow::bail!("{name} died; its log ends with\n{}", self.tail(name))
+            }
         }
     }
 

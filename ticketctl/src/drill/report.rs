@@ -78,6 +78,7 @@ fn verdict(report: &RunReport, unsettled: Vec<String>) -> Verdict {
     Verdict {
         exit: exit_of(report.conclusion()),
         headline: headline(report),
+        reasons: load.validity.reasons.clone(),
         laws: findings.map(law).collect(),
         thresholds: load
             .thresholds
@@ -139,10 +140,7 @@ fn headline(report: &RunReport) -> String {
             (0, unproven) => format!("{unproven} {} unproven, {sold}", s(unproven)),
             (broken, _) => format!("{broken} {} BROKEN, {sold}", s(broken)),
         },
-        Conclusion::Invalid => format!(
-            "the run proves nothing: {}",
-            report.load.validity.reasons.join("; ")
-        ),
+        Conclusion::Invalid => format!("the run proves nothing, {sold}"),
         Conclusion::ThresholdsFailed => {
             let missed = report.load.thresholds.iter().filter(|t| !t.passed).count();
             let s = if missed == 1 { "" } else { "s" };

@@ -67,7 +67,7 @@ async fn launch(specs: &[Spec], fleet: &Fleet, board: &Board) -> anyhow::Result<
         board.doing(format!("waiting for {}", spec.name));
         fleet.healthy(spec.name, HEALTHY_WITHIN).await?;
     }
-    Ok(())
+    fleet.all_up()
 }
 
 fn is_port_conflict(error: &anyhow::Error) -> bool {
@@ -108,6 +108,8 @@ fn layout(
                 .map(|limit| (format!("RATE_LIMIT_{limit}_RPM"), RATE_LIMIT_RPM.to_owned())),
         )
         .chain([
+            // Logs are files here.
+            ("NO_COLOR".to_owned(), "1".to_owned()),
             // Loopback has no TLS; a browser would keep Secure cookies to itself.
             ("COOKIE_SECURE".to_owned(), "false".to_owned()),
             ("RESERVATION_CLEANUP_INTERVAL_MS".to_owned(), CLEANUP_INTERVAL_MS.to_owned()),

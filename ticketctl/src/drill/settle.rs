@@ -66,15 +66,16 @@ impl Quiet<'_> {
             .context("the engines' admin URL is not known")?;
         let mut db = PgConnection::connect(url).await?;
         let mut open = Vec::new();
-        for schema in schemas_with(&mut db, "outbox_events").await? {
+        for schema in schemas_with(&mut db, "outbox_events", "published").await? {
             let sql = format!(
                 "SELECT count(*) FROM {}.outbox_events WHERE NOT published AND NOT dead",
                 quoted(&schema)
             );
             say(&mut open, count(&mut db, sql).await?, &format!("events unpublished in {schema}"));
         }
-        for schema in schemas_with(&mut db, "payments").await? {
-            // `next_check_at` is payment's own note that something is owed (its migration says so).
+        // `next_check_at` is payment's own note that something is owed (its migration says so);
+        // other services keep tables of the same name.
+        for schema in schemas_with(&mut db, "payments", "next_check_at").await? {
             let sql = format!(
                 "SELECT count(*) FROM {}.payments WHERE next_check_at IS NOT NULL",
                 quoted(&schema)
@@ -145,11 +146,17 @@ fn say(open: &mut Vec<String>, n: u64, what: &str) {
     }
 }
 
-async fn schemas_with(db: &mut PgConnection, table: &str) -> sqlx::Result<Vec<String>> {
+async fn schemas_with(
+    db: &mut PgConnection,
+    table: &str,
+    column: &str,
+) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "SELECT table_schema::text FROM information_schema.tables WHERE table_name = $1 ORDER BY 1",
+        "SELECT table_schema::text FROM information_schema.columns
+         WHERE table_name = $1 AND column_name = $2 ORDER BY 1",
     )
     .bind(table)
+    .bind(column)
     .fetch_all(db)
     .await
 }

@@ -213,6 +213,7 @@ pub(super) fn verdict(cap: LawVerdict) -> Verdict {
             LawVerdict::Broken => "1 law is broken".to_owned(),
             LawVerdict::Held | LawVerdict::Unproven => "all laws hold".to_owned(),
         },
+        reasons: Vec::new(),
         laws,
         thresholds: vec![
             threshold("join p95 < 100ms", true, "4.8 ms"),

@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use std::sync::atomic::Ordering;
+use urr_controlplane::observe::Observer;
 use urr_controlplane::reconcile::{Applied, Outcome, Reconciler};
 use urr_controlplane::store::SaleRecord;
 use urr_core::room::Mode;
@@ -124,17 +125,18 @@ async fn sold_out_stops_admission_and_a_returned_seat_starts_it_again() {
 }
 
 #[tokio::test]
-async fn one_slow_answer_changes_nothing_and_a_dead_service_stops_the_line() {
+async fn a_bad_moment_changes_nothing_and_a_service_that_stays_unwell_stops_the_line() {
     // Law capacity-first.
     let world = World::new().await;
     let sale = stored(&world).await;
     let reconciler = world.reconciler();
     world.at(sale.schedule.opens_at.plus_s(1));
     world.services.unwell.store(true, Ordering::SeqCst);
-    world.observer.poll_readiness().await;
+    for _ in 0..9 {
+        world.observer.poll_readiness().await;
+    }
     step(&reconciler, sale.id).await;
     assert_eq!(world.limits(sale.id).await.rate_per_s, 20);
-    world.observer.poll_readiness().await;
     world.observer.poll_readiness().await;
     step(&reconciler, sale.id).await;
     assert_eq!(world.limits(sale.id).await.rate_per_s, 0);
@@ -143,4 +145,25 @@ async fn one_slow_answer_changes_nothing_and_a_dead_service_stops_the_line() {
     world.observer.poll_readiness().await;
     step(&reconciler, sale.id).await;
     assert_eq!(world.limits(sale.id).await.rate_per_s, 20);
+}
+
+#[tokio::test]
+async fn a_service_that_is_gone_is_noticed_at_the_third_poll() {
+    let world = World::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let ctx = world.bed.ctx();
+    let observer = Observer::new(
+        ctx.internal(),
+        ctx.http(),
+        &nobody,
+        &nobody,
+        &[format!("{nobody}/health")],
+    );
+    observer.poll_readiness().await;
+    observer.poll_readiness().await;
+    assert_eq!(observer.silent(), [] as [&str; 0]);
+    observer.poll_readiness().await;
+    assert_eq!(observer.silent().len(), 1);
 }

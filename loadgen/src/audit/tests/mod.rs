@@ -8,7 +8,7 @@ use uuid::Uuid;
 use world::{World, reservation, seat, user};
 
 /// Enough for more than one page of every store.
-const VISITORS: u32 = 50_000;
+const VISITORS: u32 = 3_000;
 
 fn started(world: &World) -> PollCounters {
     PollCounters::zero(Millis(world.now().0 - 120_000))
@@ -17,14 +17,16 @@ fn started(world: &World) -> PollCounters {
 #[tokio::test]
 async fn a_sale_that_kept_its_laws_is_read_whole_and_passes() {
     let world = World::sold(VISITORS).await;
-    let t = std::time::Instant::now();
-    let (evidence, report) =
-        audit(&world.stores, &world.sale, world.observed(), &started(&world), world.now()).await.unwrap();
-    let t2 = std::time::Instant::now();
-    let _ = urr_core::audit::audit(&evidence);
-    println!("JUDGE {:?}", t2.elapsed());
+    let (evidence, report) = audit(
+        &world.stores,
+        &world.sale,
+        world.observed(),
+        &started(&world),
+        world.now(),
+    )
+    .await
+    .unwrap();
     let visitors = VISITORS as usize;
-    if std::env::var("AUDIT_TIME").is_ok() { println!("TIME {:?}", t.elapsed()); }
     assert_eq!(evidence.places.len(), visitors + 2);
     assert_eq!(evidence.log.len(), 3 * visitors + 1);
     assert_eq!(evidence.seats.len(), visitors / 10);
@@ -32,9 +34,15 @@ async fn a_sale_that_kept_its_laws_is_read_whole_and_passes() {
     assert_eq!(evidence.items.len(), visitors / 10);
     assert_eq!(evidence.payments.len(), visitors / 10);
     assert_eq!(evidence.charges.len(), visitors / 10);
-    assert_eq!(evidence.room.as_ref().map(|room| room.issued), Some(u64::from(VISITORS) + 2));
+    assert_eq!(
+        evidence.room.as_ref().map(|room| room.issued),
+        Some(u64::from(VISITORS) + 2)
+    );
     let polls = evidence.observed.polls.unwrap();
-    assert_eq!((polls.polls, polls.store_reads, polls.duration_ms), (90_000, 100, 120_000));
+    assert_eq!(
+        (polls.polls, polls.store_reads, polls.duration_ms),
+        (90_000, 100, 120_000)
+    );
     for finding in &report.findings {
         assert_eq!(finding.verdict, Verdict::Held, "{finding:?}");
     }
@@ -69,10 +77,20 @@ async fn what_is_wrong_in_the_stores_is_found() {
         .exec_async(&mut world.redis.conn())
         .await
         .unwrap();
-    let (_, report) =
-        audit(&world.stores, &world.sale, world.observed(), &started(&world), world.now()).await.unwrap();
+    let (_, report) = audit(
+        &world.stores,
+        &world.sale,
+        world.observed(),
+        &started(&world),
+        world.now(),
+    )
+    .await
+    .unwrap();
     let broken: Vec<_> = report.broken().collect();
-    assert_eq!(broken, [Law::NoOversell, Law::HardCap, Law::PaidMeansTicket, Law::Fenced]);
+    assert_eq!(
+        broken,
+        [Law::NoOversell, Law::HardCap, Law::PaidMeansTicket, Law::Fenced]
+    );
     let oversell = report.finding(Law::NoOversell).unwrap();
     assert!(oversell.examples[0].contains("A-1-1"), "{:?}", oversell.examples);
 }
@@ -80,9 +98,19 @@ async fn what_is_wrong_in_the_stores_is_found() {
 #[tokio::test]
 async fn empty_stores_prove_nothing() {
     let world = World::new(100).await;
-    let (_, report) =
-        audit(&world.stores, &world.sale, Default::default(), &started(&world), world.now()).await.unwrap();
-    assert_eq!(report.finding(Law::NoOversell).unwrap().verdict, Verdict::Unproven);
+    let (_, report) = audit(
+        &world.stores,
+        &world.sale,
+        Default::default(),
+        &started(&world),
+        world.now(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        report.finding(Law::NoOversell).unwrap().verdict,
+        Verdict::Unproven
+    );
     assert!(!report.passes());
 }
 
@@ -92,16 +120,41 @@ async fn a_store_that_cannot_be_read_fails_the_audit_by_name() {
     let failure = async |change: fn(&mut super::Stores)| {
         let mut stores = world.stores.clone();
         change(&mut stores);
-        collect(&stores, &world.sale, Default::default(), &started(&world), world.now()).await.unwrap_err()
+        collect(
+            &stores,
+            &world.sale,
+            Default::default(),
+            &started(&world),
+            world.now(),
+        )
+        .await
+        .unwrap_err()
     };
     let store = |error| match error {
-        CollectError::Reach { store, .. } | CollectError::Read { store, .. } | CollectError::Corrupt { store, .. } => store,
+        CollectError::Reach { store, .. }
+        | CollectError::Read { store, .. }
+        | CollectError::Corrupt { store, .. } => store,
     };
-    assert_eq!(store(failure(|stores| stores.redis_url = "redis://127.0.0.1:9".into()).await), Store::Redis);
-    assert_eq!(store(failure(|stores| stores.provider_url = "http://127.0.0.1:9".into()).await), Store::Ledger);
-    assert_eq!(store(failure(|stores| stores.metrics_urls = vec!["http://127.0.0.1:9".into()]).await), Store::Metrics);
-    assert_eq!(store(failure(|stores| stores.booking_url = "postgres://a:b@127.0.0.1:9/c".into()).await), Store::Postgres);
-    assert_eq!(store(failure(|stores| stores.dynamo.table_prefix = "nobodys-".into()).await), Store::Dynamo);
+    assert_eq!(
+        store(failure(|stores| stores.redis_url = "redis://127.0.0.1:9".into()).await),
+        Store::Redis
+    );
+    assert_eq!(
+        store(failure(|stores| stores.provider_url = "http://127.0.0.1:9".into()).await),
+        Store::Ledger
+    );
+    assert_eq!(
+        store(failure(|stores| stores.metrics_urls = vec!["http://127.0.0.1:9".into()]).await),
+        Store::Metrics
+    );
+    assert_eq!(
+        store(failure(|stores| stores.booking_url = "postgres://a:b@127.0.0.1:9/c".into()).await),
+        Store::Postgres
+    );
+    assert_eq!(
+        store(failure(|stores| stores.dynamo.table_prefix = "nobodys-".into()).await),
+        Store::Dynamo
+    );
 }
 
 #[tokio::test]
@@ -114,7 +167,18 @@ async fn a_log_entry_without_meaning_is_named_and_not_skipped() {
         .exec_async(&mut world.redis.conn())
         .await
         .unwrap();
-    let error = collect(&world.stores, &world.sale, Default::default(), &started(&world), world.now()).await.unwrap_err();
+    let error = collect(
+        &world.stores,
+        &world.sale,
+        Default::default(),
+        &started(&world),
+        world.now(),
+    )
+    .await
+    .unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("Redis") && text.contains("5-0") && text.contains("field t"), "{text}");
+    assert!(
+        text.contains("Redis") && text.contains("5-0") && text.contains("field t"),
+        "{text}"
+    );
 }

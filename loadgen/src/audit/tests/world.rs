@@ -42,15 +42,15 @@ pub(super) struct World {
 }
 
 pub(super) fn user(number: u32) -> Uuid {
-    Uuid::from_u128(0xbeef << 64 | u128::from(number))
+    Uuid::from_u128((0xbeef << 64) | u128::from(number))
 }
 
 pub(super) fn seat(number: u32) -> Uuid {
-    Uuid::from_u128(0x5ea7 << 64 | u128::from(number))
+    Uuid::from_u128((0x5ea7 << 64) | u128::from(number))
 }
 
 pub(super) fn reservation(number: u32) -> Uuid {
-    Uuid::from_u128(0xb00c << 64 | u128::from(number))
+    Uuid::from_u128((0xb00c << 64) | u128::from(number))
 }
 
 fn order(number: u32) -> String {
@@ -81,8 +81,16 @@ impl World {
             },
             seats: visitors / 10,
             expected_visitors: u64::from(visitors),
-            admission: AdmissionSettings { rate_per_s: RATE_PER_S, cap: 50, burst: 10, ..AdmissionSettings::default() },
-            capacity: CapacitySettings { rate_per_replica: 50, replicas: 2 },
+            admission: AdmissionSettings {
+                rate_per_s: RATE_PER_S,
+                cap: 50,
+                burst: 10,
+                ..AdmissionSettings::default()
+            },
+            capacity: CapacitySettings {
+                rate_per_replica: 50,
+                replicas: 2,
+            },
         };
         let booking = ctx.postgres("booking", &BOOKING).await.unwrap();
         let _payment = ctx.postgres("payment", &PAYMENT).await.unwrap();
@@ -91,13 +99,26 @@ impl World {
         let mut stores = Stores::from_settings(&ctx.settings, Vec::new()).await.unwrap();
         stores.provider_url = bed.serve(ledger(sale.seats)).await;
         stores.metrics_urls = vec![bed.serve(metrics()).await];
-        Self { bed, sale, stores, booking, redis, dynamo, visitors }
+        Self {
+            bed,
+            sale,
+            stores,
+            booking,
+            redis,
+            dynamo,
+            visitors,
+        }
     }
 
     /// As [`World::new`], with a whole sale in which every law held, and rows of another sale.
     pub(super) async fn sold(visitors: u32) -> Self {
         let world = Self::new(visitors).await;
-        tokio::join!(world.fill_room(), world.fill_log(), world.fill_booking(), world.fill_payment());
+        tokio::join!(
+            world.fill_room(),
+            world.fill_log(),
+            world.fill_booking(),
+            world.fill_payment()
+        );
         world
     }
 
@@ -132,8 +153,15 @@ impl World {
                     }
                 })
                 .collect(),
-            attempts: vec![Attempt { kind: AttemptKind::NoEntryToken, status: 403, got_in: false }],
-            ready: vec![ReadySeen { at: OPENS_AT.plus_s(-600), replicas: 2 }],
+            attempts: vec![Attempt {
+                kind: AttemptKind::NoEntryToken,
+                status: 403,
+                got_in: false,
+            }],
+            ready: vec![ReadySeen {
+                at: OPENS_AT.plus_s(-600),
+                replicas: 2,
+            }],
             ..Observations::default()
         }
     }
@@ -143,7 +171,14 @@ impl World {
         let room = rooms.create(&Room::new(&self.sale, 1)).await.unwrap();
         rooms.take_block(&room, self.visitors, None).await.unwrap();
         let places: Vec<_> = (0..self.visitors)
-            .map(|number| place(self.sale.id, &format!("anon-{number}"), u64::from(number) + 1, joined_at(number)))
+            .map(|number| {
+                place(
+                    self.sale.id,
+                    &format!("anon-{number}"),
+                    u64::from(number) + 1,
+                    joined_at(number),
+                )
+            })
             .chain([
                 // Two people without a name, and somebody of another sale with the same position.
                 place(self.sale.id, "anonymous", u64::from(self.visitors) + 1, OPENS_AT),
@@ -154,7 +189,13 @@ impl World {
         rooms.take_block(&room, 2, None).await.unwrap();
         for chunk in places.chunks(25) {
             let table = self.dynamo.table(POSITIONS_TABLE);
-            let written = self.dynamo.client.batch_write_item().request_items(table, chunk.to_vec()).send().await;
+            let written = self
+                .dynamo
+                .client
+                .batch_write_item()
+                .request_items(table, chunk.to_vec())
+                .send()
+                .await;
             assert!(written.unwrap().unprocessed_items.unwrap_or_default().is_empty());
         }
     }
@@ -212,7 +253,10 @@ impl World {
         }
         let numbers: Vec<u32> = (0..seats).collect();
         let ids = |of: fn(u32) -> Uuid| numbers.iter().map(|number| of(*number)).collect::<Vec<_>>();
-        let made: Vec<_> = numbers.iter().map(|number| instant(admitted_at(*number).plus_ms(100))).collect();
+        let made: Vec<_> = numbers
+            .iter()
+            .map(|number| instant(admitted_at(*number).plus_ms(100)))
+            .collect();
         sqlx::query(
             "INSERT INTO seats (id, event_id, ordinal, section, row_number, seat_number, seat_label, price,
                                 status, fencing_token, locked_by, updated_at)
@@ -301,7 +345,10 @@ fn place(sale: Uuid, visitor: &str, position: u64, created_at: Millis) -> WriteR
     let text = |value: String| AttributeValue::S(value);
     let number = |value: String| AttributeValue::N(value);
     let item = HashMap::from([
-        ("placeKey".to_owned(), text(format!("{sale}:1:{visitor}:{position}"))),
+        (
+            "placeKey".to_owned(),
+            text(format!("{sale}:1:{visitor}:{position}")),
+        ),
         ("eventId".to_owned(), text(sale.to_string())),
         ("requestId".to_owned(), text("x".repeat(400))),
         ("position".to_owned(), number(position.to_string())),
@@ -309,7 +356,9 @@ fn place(sale: Uuid, visitor: &str, position: u64, created_at: Millis) -> WriteR
         ("userId".to_owned(), text(visitor.to_owned())),
         ("createdAt".to_owned(), number(created_at.0.to_string())),
     ]);
-    WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item)).build().unwrap()).build()
+    WriteRequest::builder()
+        .put_request(PutRequest::builder().set_item(Some(item)).build().unwrap())
+        .build()
 }
 
 /// A line of the log as the queue's script writes it.
@@ -336,7 +385,10 @@ fn ledger(seats: u32) -> Router {
     };
     let entries: Vec<_> = (0..seats)
         .map(|number| entry(order(number), PRICE, "DONE"))
-        .chain([entry("ELSEWHERE".into(), 1, "DONE"), entry(order(0), PRICE, "ABORTED")])
+        .chain([
+            entry("ELSEWHERE".into(), 1, "DONE"),
+            entry(order(0), PRICE, "ABORTED"),
+        ])
         .collect();
     Router::new().route("/ledger", get(move || std::future::ready(Json(entries.clone()))))
 }

@@ -134,6 +134,8 @@ pub async fn generate(
     .await?
     .rows_affected();
     tx.commit().await?;
+    // The sale may open before autovacuum looks: holds are planned with this from the first one on.
+    sqlx::query("ANALYZE seats").execute(pool).await?;
     Ok(i64::try_from(seats).unwrap_or(i64::MAX))
 }
 
@@ -287,11 +289,11 @@ pub async fn statuses(
     now: DateTime<Utc>,
 ) -> Result<Option<(Uuid, String)>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT g.generation, coalesce((
-             SELECT string_agg(CASE WHEN s.status = 'reserved' THEN 'r'
-                                    WHEN s.status = 'locked' AND s.lock_expires_at > $2 THEN 'l'
-                                    ELSE 'a' END, '' ORDER BY s.ordinal)
-             FROM seats s WHERE s.event_id = $1), '')
+        "SELECT g.generation, array_to_string(ARRAY(
+             SELECT CASE WHEN s.status = 'reserved' THEN 'r'
+                         WHEN s.status = 'locked' AND s.lock_expires_at > $2 THEN 'l'
+                         ELSE 'a' END
+             FROM seats s WHERE s.event_id = $1 ORDER BY s.ordinal), '')
          FROM seatings g WHERE g.event_id = $1",
     )
     .bind(event)

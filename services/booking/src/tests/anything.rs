@@ -45,8 +45,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// Every law that can be read off the tables at any instant.
-async fn check(world: &World, after: &Op) {
-    let broken: Vec<String> = sqlx::query_scalar(
+async fn broken(world: &World) -> Vec<String> {
+    sqlx::query_scalar(
         "SELECT 'seat sold without exactly one owner: ' || s.seat_label FROM seats s WHERE s.status = 'reserved'
              AND 1 <> (SELECT count(*) FROM reservation_items i JOIN reservations r ON r.id = i.reservation_id
                        WHERE i.seat_id = s.id AND r.status = 'confirmed' AND r.user_id = s.locked_by
@@ -71,7 +71,11 @@ async fn check(world: &World, after: &Op) {
     )
     .fetch_all(&world.pool)
     .await
-    .unwrap();
+    .unwrap()
+}
+
+async fn check(world: &World, after: &Op) {
+    let broken = broken(world).await;
     assert!(broken.is_empty(), "after {after:?}: {broken:?}");
     let (free, held, sold) = world.counts().await;
     assert_eq!(free + held + sold, i64::try_from(SEATS).unwrap());
@@ -134,4 +138,15 @@ async fn the_laws_hold_after_every_step_of_any_story() {
         let world = World::new(u32::try_from(SEATS).unwrap(), 2, true).await;
         run(&world, ops).await;
     }
+}
+
+#[tokio::test]
+async fn the_check_sees_a_seat_that_was_sold_without_fencing() {
+    let world = World::new(1, 1, true).await;
+    let late = world.hold(Uuid::new_v4(), &world.seats).await.unwrap();
+    world.clock.advance_ms(HOLD_MS);
+    world.hold(Uuid::new_v4(), &world.seats).await.unwrap();
+    assert!(broken(&world).await.is_empty());
+    world.confirm(late.id, Fencing::Off).await.unwrap();
+    assert!(!broken(&world).await.is_empty());
 }

@@ -2,9 +2,11 @@
 
 mod anything;
 mod api;
+mod heard;
 mod map;
 mod outage;
 mod races;
+mod served;
 mod settling;
 
 use crate::filter::Filter;

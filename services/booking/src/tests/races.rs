@@ -164,3 +164,33 @@ async fn a_refused_choice_leaves_nothing_behind() {
     // Neither in Postgres nor in Redis.
     world.hold(a, &world.seats[1..]).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_hold_is_planned_once_per_connection() {
+    // Planning takes longer than holding; without the role's setting it happens at every call.
+    let world = World::new(12, 1, false).await;
+    for seat in &world.seats {
+        world
+            .hold(Uuid::new_v4(), std::slice::from_ref(seat))
+            .await
+            .unwrap();
+    }
+    let mut conns = Vec::new();
+    for _ in 0..world.pool.size() {
+        conns.push(world.pool.acquire().await.unwrap());
+    }
+    let (mut generic, mut custom) = (0, 0);
+    for conn in &mut conns {
+        let (g, c): (i64, i64) = sqlx::query_as(
+            "SELECT coalesce(sum(generic_plans), 0)::bigint, coalesce(sum(custom_plans), 0)::bigint
+             FROM pg_prepared_statements WHERE statement LIKE '%WITH prior AS%' AND name <> ''
+               AND statement NOT LIKE '%pg_prepared_statements%'",
+        )
+        .fetch_one(&mut **conn)
+        .await
+        .unwrap();
+        generic += g;
+        custom += c;
+    }
+    assert_eq!((generic, custom), (12, 0));
+}

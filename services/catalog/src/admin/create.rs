@@ -29,7 +29,8 @@ pub(super) async fn create(
     let now = wire::at(app.clock.now());
     let mut event = new_event(draft, body.seat_layout_id, admin.user_id, now);
     let prices = make_in_booking(&app, &event, ticket_types, now).await?;
-    (event.ticket_type_count, event.min_price, event.max_price) = (prices.ticket_type_count, prices.min, prices.max);
+    (event.ticket_type_count, event.min_price, event.max_price) =
+        (prices.ticket_type_count, prices.min, prices.max);
     if let Err(error) = store(&app, &mut event, admin.user_id, now).await {
         if event.seat_layout_id.is_some()
             && let Err(left) = app.booking.delete_seats(event.id).await
@@ -46,7 +47,13 @@ pub(super) async fn create(
 }
 
 fn new_event(draft: EventDraft, seat_layout_id: Option<Uuid>, admin: Uuid, now: DateTime<Utc>) -> Event {
-    let status = derived("upcoming", Some(draft.sale_start_date), Some(draft.sale_end_date), draft.event_date, now);
+    let status = derived(
+        "upcoming",
+        Some(draft.sale_start_date),
+        Some(draft.sale_end_date),
+        draft.event_date,
+        now,
+    );
     Event {
         id: Uuid::new_v4(),
         title: draft.title,
@@ -79,13 +86,19 @@ async fn make_in_booking(
 ) -> ApiResult<Prices> {
     let mut prices = match event.seat_layout_id {
         Some(layout) => {
-            app.booking.generate_seats(layout, &event.changed(now)).await.map_err(refused_by_booking)?;
+            app.booking
+                .generate_seats(layout, &event.changed(now))
+                .await
+                .map_err(refused_by_booking)?;
             layout_prices(app, layout).await
         }
         None => Prices::default(),
     };
     for kind in ticket_types {
-        app.booking.create_ticket_type(event.id, kind).await.map_err(refused_by_booking)?;
+        app.booking
+            .create_ticket_type(event.id, kind)
+            .await
+            .map_err(refused_by_booking)?;
         prices = with_ticket_type(prices, kind.price);
     }
     Ok(prices)
@@ -129,7 +142,15 @@ async fn store(app: &App, event: &mut Event, admin: Uuid, now: DateTime<Utc>) ->
         event.artist_id = Some(Store::artist_named(&mut tx, name, now).await?);
     }
     Store::insert_event(&mut tx, event).await?;
-    Store::audit(&mut tx, admin, "EVENT_CREATED", event.id, &json!({"title": event.title}), now).await?;
+    Store::audit(
+        &mut tx,
+        admin,
+        "EVENT_CREATED",
+        event.id,
+        &json!({"title": event.title}),
+        now,
+    )
+    .await?;
     outgoing::event_changed(&mut tx, event, admin, now).await?;
     tx.commit().await?;
     Ok(())

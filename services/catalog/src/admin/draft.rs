@@ -14,10 +14,8 @@ const TICKET_TYPES_MAX: usize = 100;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Body {
-    #[serde(default)]
-    title: String,
-    #[serde(default)]
-    venue: String,
+    title: Option<String>,
+    venue: Option<String>,
     event_date: Option<DateTime<Utc>>,
     sale_start_date: Option<DateTime<Utc>>,
     sale_end_date: Option<DateTime<Utc>>,
@@ -39,11 +37,13 @@ impl Body {
         let sale_start_date = required("saleStartDate", self.sale_start_date)?;
         let sale_end_date = required("saleEndDate", self.sale_end_date)?;
         if sale_end_date < sale_start_date {
-            return Err(ApiError::bad_request("saleEndDate must not be before saleStartDate"));
+            return Err(ApiError::bad_request(
+                "saleEndDate must not be before saleStartDate",
+            ));
         }
         Ok(EventDraft {
-            title: text("title", &self.title, 255)?,
-            venue: text("venue", &self.venue, 255)?,
+            title: text("title", self.title.as_deref().unwrap_or_default(), 255)?,
+            venue: text("venue", self.venue.as_deref().unwrap_or_default(), 255)?,
             event_date: required("eventDate", self.event_date)?,
             sale_start_date,
             sale_end_date,
@@ -60,7 +60,9 @@ impl Body {
     /// 400 naming the field.
     pub(super) fn checked_ticket_types(&self) -> ApiResult<&[NewTicketType]> {
         if self.ticket_types.len() > TICKET_TYPES_MAX {
-            return Err(ApiError::bad_request(format!("ticketTypes: at most {TICKET_TYPES_MAX}")));
+            return Err(ApiError::bad_request(format!(
+                "ticketTypes: at most {TICKET_TYPES_MAX}"
+            )));
         }
         for kind in &self.ticket_types {
             check_ticket_type(kind)?;
@@ -93,10 +95,14 @@ fn text(field: &str, value: &str, chars_max: usize) -> ApiResult<String> {
         return Err(ApiError::bad_request(format!("{field} must not be blank")));
     }
     if value.contains('\0') {
-        return Err(ApiError::bad_request(format!("{field} contains a NUL character; remove it")));
+        return Err(ApiError::bad_request(format!(
+            "{field} contains a NUL character; remove it"
+        )));
     }
     if value.chars().count() > chars_max {
-        return Err(ApiError::bad_request(format!("{field} is longer than {chars_max} characters")));
+        return Err(ApiError::bad_request(format!(
+            "{field} is longer than {chars_max} characters"
+        )));
     }
     Ok(value.to_owned())
 }

@@ -26,12 +26,24 @@ pub(super) async fn change(
         Some(name) => Some(Store::artist_named(&mut tx, name, now).await?),
         None => None,
     };
-    let event = Store::update_event(&mut tx, id, &draft, artist, now).await?.ok_or_else(not_found)?;
-    Store::audit(&mut tx, admin.user_id, "EVENT_CHANGED", id, &json!({"title": event.title}), now).await?;
+    let event = Store::update_event(&mut tx, id, &draft, artist, now)
+        .await?
+        .ok_or_else(not_found)?;
+    Store::audit(
+        &mut tx,
+        admin.user_id,
+        "EVENT_CHANGED",
+        id,
+        &json!({"title": event.title}),
+        now,
+    )
+    .await?;
     outgoing::event_changed(&mut tx, &event, admin.user_id, now).await?;
     tx.commit().await?;
     forget(&app);
-    Ok(Json(json!({"message": "Event updated successfully", "event": event.row(now)})))
+    Ok(Json(
+        json!({"message": "Event updated successfully", "event": event.row(now)}),
+    ))
 }
 
 /// One step: booking cancels while our own change is still open. If booking is away nothing was
@@ -46,9 +58,21 @@ pub(super) async fn cancel(
     let event = Store::cancel_event(&mut tx, id, now)
         .await?
         .ok_or_else(|| ApiError::not_found("Event not found or already cancelled"))?;
-    Store::audit(&mut tx, admin.user_id, "EVENT_CANCELLED", id, &json!({"title": event.title}), now).await?;
+    Store::audit(
+        &mut tx,
+        admin.user_id,
+        "EVENT_CANCELLED",
+        id,
+        &json!({"title": event.title}),
+        now,
+    )
+    .await?;
     outgoing::event_changed(&mut tx, &event, admin.user_id, now).await?;
-    let cancelled = app.booking.cancel_reservations(id).await.map_err(refused_by_booking)?;
+    let cancelled = app
+        .booking
+        .cancel_reservations(id)
+        .await
+        .map_err(refused_by_booking)?;
     tx.commit().await?;
     forget(&app);
     Ok(Json(json!({
@@ -65,15 +89,29 @@ pub(super) async fn delete(
 ) -> ApiResult<Json<Value>> {
     let now = wire::at(app.clock.now());
     let event = app.store.event(id).await?.ok_or_else(not_found)?;
-    let cancelled = app.booking.cancel_reservations(id).await.map_err(refused_by_booking)?;
+    let cancelled = app
+        .booking
+        .cancel_reservations(id)
+        .await
+        .map_err(refused_by_booking)?;
     let mut tx = app.store.begin().await?;
     if !Store::delete_event(&mut tx, id).await? {
         return Err(not_found());
     }
-    Store::audit(&mut tx, admin.user_id, "EVENT_DELETED", id, &json!({"title": event.title}), now).await?;
+    Store::audit(
+        &mut tx,
+        admin.user_id,
+        "EVENT_DELETED",
+        id,
+        &json!({"title": event.title}),
+        now,
+    )
+    .await?;
     tx.commit().await?;
     forget(&app);
-    Ok(Json(json!({"message": "Event deleted successfully", "cancelledReservations": cancelled})))
+    Ok(Json(
+        json!({"message": "Event deleted successfully", "cancelledReservations": cancelled}),
+    ))
 }
 
 pub(super) fn forget(app: &App) {

@@ -5,14 +5,19 @@ use crate::App;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use urr_kit::{ApiError, ApiResult, extract::{Json, Query}, identity::Admin};
+use urr_kit::{
+    ApiError, ApiResult,
+    extract::{Json, Query},
+    identity::Admin,
+};
 
 /// What a reservation may be filtered by (api-contract.md section 13).
 const STATUSES: [&str; 4] = ["pending", "confirmed", "cancelled", "expired"];
 
 pub(super) async fn dashboard(State(app): State<App>, Admin(_admin): Admin) -> ApiResult<Json<Value>> {
-    let (stats, recent) = tokio::try_join!(app.booking.reservation_stats(), app.booking.recent_reservations())
-        .map_err(refused_by_booking)?;
+    let (stats, recent) =
+        tokio::try_join!(app.booking.reservation_stats(), app.booking.recent_reservations())
+            .map_err(refused_by_booking)?;
     let events = app.store.count_events().await?;
     Ok(Json(json!({
         "stats": {
@@ -42,10 +47,18 @@ pub(super) async fn list(
     let mut query = format!("page={page}&limit={limit}");
     if let Some(status) = wanted.status.as_deref().filter(|status| !status.is_empty()) {
         if !STATUSES.contains(&status) {
-            return Err(ApiError::bad_request(format!("status must be one of {}", STATUSES.join(", "))));
+            return Err(ApiError::bad_request(format!(
+                "status must be one of {}",
+                STATUSES.join(", ")
+            )));
         }
         query.push_str("&status=");
         query.push_str(status);
     }
-    Ok(Json(app.booking.reservations(&query).await.map_err(refused_by_booking)?))
+    Ok(Json(
+        app.booking
+            .reservations(&query)
+            .await
+            .map_err(refused_by_booking)?,
+    ))
 }

@@ -26,14 +26,25 @@ pub(super) async fn create(
     check_ticket_type(&new)?;
     let now = wire::at(app.clock.now());
     let event = app.store.event(id).await?.ok_or_else(not_found)?;
-    let made = app.booking.create_ticket_type(id, &new).await.map_err(refused_by_booking)?;
-    let before = Prices { ticket_type_count: event.ticket_type_count, min: event.min_price, max: event.max_price };
+    let made = app
+        .booking
+        .create_ticket_type(id, &new)
+        .await
+        .map_err(refused_by_booking)?;
+    let before = Prices {
+        ticket_type_count: event.ticket_type_count,
+        min: event.min_price,
+        max: event.max_price,
+    };
     let mut tx = app.store.begin().await?;
     Store::set_prices(&mut tx, id, with_ticket_type(before, new.price)).await?;
     Store::audit(&mut tx, admin.user_id, "TICKET_TYPE_CREATED", id, &made, now).await?;
     tx.commit().await?;
     forget(&app);
-    Ok((StatusCode::CREATED, Json(json!({"message": "Ticket type created", "ticketType": made}))))
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({"message": "Ticket type created", "ticketType": made})),
+    ))
 }
 
 pub(super) async fn change(
@@ -44,10 +55,16 @@ pub(super) async fn change(
 ) -> ApiResult<Json<Value>> {
     check_ticket_type(&new)?;
     let now = wire::at(app.clock.now());
-    let made = app.booking.change_ticket_type(id, &new).await.map_err(refused_by_booking)?;
+    let made = app
+        .booking
+        .change_ticket_type(id, &new)
+        .await
+        .map_err(refused_by_booking)?;
     let mut tx = app.store.begin().await?;
     Store::audit(&mut tx, admin.user_id, "TICKET_TYPE_CHANGED", id, &made, now).await?;
     tx.commit().await?;
     forget(&app);
-    Ok(Json(json!({"message": "Ticket type updated", "ticketType": made})))
+    Ok(Json(
+        json!({"message": "Ticket type updated", "ticketType": made}),
+    ))
 }

@@ -223,6 +223,35 @@ mod tests {
         assert_eq!(parse(limits.sale, &hash).unwrap(), limits);
     }
 
+    #[tokio::test]
+    async fn newer_limits_hold_at_once_and_stale_ones_never() {
+        let bed = crate::testing::TestBed::new().await;
+        let redis = bed.ctx().redis().await.unwrap();
+        let store = LimitsStore::new(redis.clone());
+        let sale = SaleId::new_v4();
+        assert_eq!(store.read(sale).await.unwrap(), None);
+        let of = |epoch, revision, cap| Limits {
+            sale,
+            epoch,
+            revision,
+            cap,
+            ..limits()
+        };
+        for (next, outcome, cap) in [
+            (of(1, 5, 10), Written::Applied, 10),
+            (of(1, 5, 20), Written::Stale, 10),
+            (of(1, 4, 30), Written::Stale, 10),
+            (of(1, 6, 40), Written::Applied, 40),
+            (of(2, 1, 50), Written::Applied, 50),
+            (of(1, 99, 60), Written::Stale, 50),
+        ] {
+            assert_eq!(store.write(&next).await.unwrap(), outcome, "{next:?}");
+            assert_eq!(store.read(sale).await.unwrap().unwrap().cap, cap);
+        }
+        let listed: Vec<String> = redis.conn().smembers(redis.key(ACTIVE_EVENTS_KEY)).await.unwrap();
+        assert_eq!(listed, [sale.to_string()]);
+    }
+
     #[test]
     fn a_missing_field_is_named() {
         let error = parse(SaleId::nil(), &HashMap::new()).unwrap_err();

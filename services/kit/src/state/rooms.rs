@@ -8,20 +8,25 @@
 //!
 //! What breaks if attribute names change: replicas of two versions share the table.
 
+mod item;
+mod tables;
+#[cfg(test)]
+mod tests;
+
 use super::StateError;
 use crate::Dynamo;
 use aws_sdk_dynamodb::{
     error::SdkError,
-    types::{
-        AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ReturnValue,
-        ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
+    operation::{
+        put_item::PutItemError,
+        update_item::{UpdateItemError, UpdateItemOutput},
     },
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use std::{collections::HashMap, time::Duration};
+use item::{Item, item_of, key_of, mode_text, number, room_of, settings_of, text};
 use urr_core::{
     room::{Mode, Room, ServingClock},
     sale::SaleId,
-    time::Millis,
 };
 
 /// Table of the room records, without prefix. Key: `eventId`.
@@ -35,11 +40,6 @@ pub const COUNTERS_KEY: &str = "eventId";
 pub const POSITIONS_KEY: &str = "placeKey";
 /// TTL attribute of [`POSITIONS_TABLE`], epoch seconds.
 pub const POSITIONS_TTL: &str = "expiresAt";
-
-/// A new table is ACTIVE within seconds; after this many looks, 250 ms apart, something is wrong.
-const TABLE_LOOKS_MAX: u32 = 120;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// Reads and writes room records. Cheap to clone.
 #[derive(Clone)]
@@ -108,13 +108,7 @@ impl Rooms {
         match put {
             Ok(_) => Ok(room.clone()),
             Err(e) => match e.as_service_error() {
-                Some(service) if service.is_conditional_check_failed_exception() => {
-                    let old = match service {
-                        aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(c) => c.item.as_ref(),
-                        _ => None,
-                    };
-                    Err(fenced(old))
-                }
+                Some(PutItemError::ConditionalCheckFailedException(c)) => Err(fenced(c.item.as_ref())),
                 _ => Err(failed("create a waiting room", e)),
             },
         }
@@ -203,106 +197,6 @@ impl Rooms {
         };
         updated("take numbers", call.send().await)
     }
-
-    async fn ensure_table(&self, table: &str, key: &'static str) -> Result<(), StateError> {
-        let define = || -> Result<_, aws_sdk_dynamodb::error::BuildError> {
-            Ok((
-                AttributeDefinition::builder()
-                    .attribute_name(key)
-                    .attribute_type(ScalarAttributeType::S)
-                    .build()?,
-                KeySchemaElement::builder()
-                    .attribute_name(key)
-                    .key_type(KeyType::Hash)
-                    .build()?,
-            ))
-        };
-        let (attribute, schema) = define().map_err(|e| StateError::Dynamo {
-            what: "describe a table",
-            source: e.into(),
-        })?;
-        let created = self
-            .dynamo
-            .client
-            .create_table()
-            .table_name(table)
-            .billing_mode(BillingMode::PayPerRequest)
-            .attribute_definitions(attribute)
-            .key_schema(schema)
-            .send()
-            .await;
-        if let Err(e) = created
-            && !e
-                .as_service_error()
-                .is_some_and(|s| s.is_resource_in_use_exception())
-        {
-            return Err(failed("create a table", e));
-        }
-        for _ in 0..TABLE_LOOKS_MAX {
-            let described = self
-                .dynamo
-                .client
-                .describe_table()
-                .table_name(table)
-                .send()
-                .await
-                .map_err(|e| failed("describe a table", e))?;
-            if described.table.and_then(|t| t.table_status) == Some(TableStatus::Active) {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-        Err(StateError::Dynamo {
-            what: "activate a table",
-            source: format!("{table} did not become ACTIVE").into(),
-        })
-    }
-
-    /// TTL is housekeeping, never correctness: AWS may take days, the emulator sweeps when told.
-    async fn ensure_ttl(&self, table: &str) -> Result<(), StateError> {
-        let described = self
-            .dynamo
-            .client
-            .describe_time_to_live()
-            .table_name(table)
-            .send()
-            .await
-            .map_err(|e| failed("describe a table's TTL", e))?;
-        let set = described
-            .time_to_live_description
-            .is_some_and(|d| d.attribute_name.is_some());
-        if set {
-            return Ok(());
-        }
-        let spec = TimeToLiveSpecification::builder()
-            .enabled(true)
-            .attribute_name(POSITIONS_TTL)
-            .build()
-            .map_err(|e| StateError::Dynamo {
-                what: "describe a TTL",
-                source: e.into(),
-            })?;
-        let asked = self
-            .dynamo
-            .client
-            .update_time_to_live()
-            .table_name(table)
-            .time_to_live_specification(spec)
-            .send()
-            .await;
-        match asked {
-            Ok(_) => Ok(()),
-            // Another replica was faster; the store refuses to set what is set or being set.
-            Err(e)
-                if e.as_service_error().is_some_and(|s| {
-                    s.meta().code() == Some("ValidationException") || s.is_resource_in_use_exception()
-                }) =>
-            {
-                Ok(())
-            }
-            Err(e) => Err(failed("set a table's TTL", e)),
-        }
-    }
 }
 
 fn failed<E>(what: &'static str, error: SdkError<E>) -> StateError
@@ -325,13 +219,9 @@ fn fenced(old: Option<&Item>) -> StateError {
     }
 }
 
-type Update = Result<
-    aws_sdk_dynamodb::operation::update_item::UpdateItemOutput,
-    SdkError<aws_sdk_dynamodb::operation::update_item::UpdateItemError>,
->;
+type Update = Result<UpdateItemOutput, SdkError<UpdateItemError>>;
 
 fn updated(what: &'static str, answer: Update) -> Result<Room, StateError> {
-    use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
     match answer {
         Ok(out) => out.attributes.as_ref().map_or(Err(StateError::NotFound), room_of),
         Err(e) => match e.as_service_error() {
@@ -339,96 +229,4 @@ fn updated(what: &'static str, answer: Update) -> Result<Room, StateError> {
             _ => Err(failed(what, e)),
         },
     }
-}
-
-fn key_of(sale: SaleId) -> AttributeValue {
-    AttributeValue::S(sale.to_string())
-}
-
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-fn number(value: impl Into<i128>) -> AttributeValue {
-    AttributeValue::N(value.into().to_string())
-}
-
-const fn mode_text(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Inactive => "inactive",
-        Mode::Active => "active",
-        Mode::Paused => "paused",
-        Mode::Draining => "draining",
-    }
-}
-
-fn mode_of(text: &str) -> Option<Mode> {
-    [Mode::Inactive, Mode::Active, Mode::Paused, Mode::Draining]
-        .into_iter()
-        .find(|mode| mode_text(*mode) == text)
-}
-
-/// Everything but the key and `issued`. `isActive` and `updatedAt` are api-contract.md's names,
-/// kept for tools that read the table; nothing here reads them back.
-fn settings_of(room: &Room) -> [(&'static str, AttributeValue); 13] {
-    [
-        ("epoch", number(room.epoch)),
-        ("revision", number(room.revision)),
-        ("mode", text(mode_text(room.mode))),
-        ("isActive", AttributeValue::Bool(room.mode != Mode::Inactive)),
-        ("preQueueAt", number(room.pre_queue_at.0)),
-        ("opensAt", number(room.opens_at.0)),
-        ("closesAt", number(room.closes_at.0)),
-        ("base", number(room.clock.base)),
-        ("since", number(room.clock.since.0)),
-        ("rate", number(room.clock.rate_per_s)),
-        ("burst", number(room.clock.burst)),
-        ("pollBudget", number(room.poll_budget_per_s)),
-        ("tokenTtl", number(room.token_ttl_s)),
-    ]
-}
-
-fn item_of(room: &Room) -> Item {
-    let mut item: Item = settings_of(room)
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    item.insert(COUNTERS_KEY.to_owned(), key_of(room.sale));
-    item.insert("nextPosition".to_owned(), number(room.issued));
-    item
-}
-
-fn room_of(item: &Item) -> Result<Room, StateError> {
-    fn n<T: std::str::FromStr>(item: &Item, field: &'static str) -> Result<T, StateError> {
-        item.get(field)
-            .and_then(|value| value.as_n().ok())
-            .and_then(|text| text.parse().ok())
-            .ok_or(StateError::Corrupt { field })
-    }
-    fn s<'a>(item: &'a Item, field: &'static str) -> Result<&'a str, StateError> {
-        item.get(field)
-            .and_then(|value| value.as_s().ok())
-            .map(String::as_str)
-            .ok_or(StateError::Corrupt { field })
-    }
-    Ok(Room {
-        sale: s(item, COUNTERS_KEY)?
-            .parse()
-            .map_err(|_| StateError::Corrupt { field: COUNTERS_KEY })?,
-        epoch: n(item, "epoch")?,
-        revision: n(item, "revision")?,
-        mode: mode_of(s(item, "mode")?).ok_or(StateError::Corrupt { field: "mode" })?,
-        pre_queue_at: Millis(n(item, "preQueueAt")?),
-        opens_at: Millis(n(item, "opensAt")?),
-        closes_at: Millis(n(item, "closesAt")?),
-        issued: n(item, "nextPosition")?,
-        clock: ServingClock {
-            base: n(item, "base")?,
-            since: Millis(n(item, "since")?),
-            rate_per_s: n(item, "rate")?,
-            burst: n(item, "burst")?,
-        },
-        poll_budget_per_s: n(item, "pollBudget")?,
-        token_ttl_s: n(item, "tokenTtl")?,
-    })
 }

@@ -45,7 +45,11 @@ pub struct Receipt {
 impl Receipt {
     pub(super) fn repeated(payment: Payment) -> Self {
         let fulfilled = payment.fulfilled_at.is_some();
-        Self { payment, repeated: true, fulfilled }
+        Self {
+            payment,
+            repeated: true,
+            fulfilled,
+        }
     }
 }
 
@@ -94,7 +98,12 @@ impl Payments {
         // Recovery keeps its hands off until the provider, a query and booking had their time.
         let recheck_at = now.plus_ms(self.0.provider.timeout_ms() + 5_000);
         let guarded = self.0.fail_points.charge_guard();
-        match self.0.store.begin_charge(payment.id, key, recheck_at, guarded, now).await {
+        match self
+            .0
+            .store
+            .begin_charge(payment.id, key, recheck_at, guarded, now)
+            .await
+        {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(Error::KeyInUse),
             other => Ok(other?),
         }
@@ -175,7 +184,9 @@ impl Payments {
         let recorded = Store::record_charge(&mut tx, payment, approval, now).await?;
         if let Some(paid) = &recorded {
             let event: Envelope = outgoing::confirmed(paid, now).map_err(Error::Internal)?;
-            outbox::enqueue(&mut tx, PAYMENT_EVENTS, &event).await.map_err(into_internal)?;
+            outbox::enqueue(&mut tx, PAYMENT_EVENTS, &event)
+                .await
+                .map_err(into_internal)?;
         }
         tx.commit().await?;
         Ok(recorded)
@@ -187,7 +198,11 @@ impl Payments {
             Ok(()) => {
                 self.0.fail_points.pass(Step::Fulfilled)?;
                 self.0.store.mark_fulfilled(payment.id, self.now()).await?;
-                Ok(Receipt { payment, repeated: false, fulfilled: true })
+                Ok(Receipt {
+                    payment,
+                    repeated: false,
+                    fulfilled: true,
+                })
             }
             // Charged, and the event is on its way: that is a success to the payer (R-DATA-04,
             // "confirmation after payment is eventual"). If booking turns it down later, its
@@ -196,7 +211,11 @@ impl Payments {
                 tracing::warn!(payment = %payment.id, order = payment.order_id,
                     error = source.as_ref() as &dyn std::error::Error,
                     "booking did not answer; the event will confirm the ticket");
-                Ok(Receipt { payment, repeated: false, fulfilled: false })
+                Ok(Receipt {
+                    payment,
+                    repeated: false,
+                    fulfilled: false,
+                })
             }
             Err(refused) => {
                 self.0.fail_points.pass(Step::TicketRefused)?;
@@ -218,7 +237,9 @@ impl Payments {
                 Status::Confirmed => return Err(Error::AlreadyConfirmed),
                 Status::Refunding | Status::Refunded => return Err(Error::AlreadyRefunded),
                 Status::Failed if payment.key() == key => {
-                    return Err(Error::Declined { code: "DECLINED".to_owned() });
+                    return Err(Error::Declined {
+                        code: "DECLINED".to_owned(),
+                    });
                 }
                 Status::Pending | Status::Failed => return Err(Error::InProgress),
                 Status::Confirming => {}

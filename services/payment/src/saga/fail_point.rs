@@ -53,20 +53,29 @@ impl FailPoints {
     /// Never stops.
     #[must_use]
     pub const fn none() -> Self {
-        Self { stop: None, charge_guard: true }
+        Self {
+            stop: None,
+            charge_guard: true,
+        }
     }
 
     /// Stops where `hook` says so.
     #[must_use]
     pub fn at(hook: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
-        Self { stop: Some(Arc::new(hook)), charge_guard: true }
+        Self {
+            stop: Some(Arc::new(hook)),
+            charge_guard: true,
+        }
     }
 
     /// Leaves out the check that only an unpaid order may be charged, so that a test can show what
     /// it is for.
     #[must_use]
     pub const fn without_charge_guard() -> Self {
-        Self { stop: None, charge_guard: false }
+        Self {
+            stop: None,
+            charge_guard: false,
+        }
     }
 
     pub(super) const fn charge_guard(&self) -> bool {

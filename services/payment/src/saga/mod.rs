@@ -30,8 +30,8 @@ pub use charge::{ConfirmRequest, Receipt};
 pub use error::Error;
 pub use fail_point::{FailPoints, Step};
 pub use prepare::{InstantRequest, PrepareRequest};
-pub(crate) use recovery::run as recovery;
 pub use recovery::Recovered;
+pub(crate) use recovery::run as recovery;
 
 use crate::booking::Booking;
 use crate::breaker::{Breaker, Call};
@@ -85,12 +85,7 @@ impl Payments {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn of_user(
-        &self,
-        user: Uuid,
-        limit: i64,
-        offset: i64,
-    ) -> Result<(Vec<Payment>, i64), Error> {
+    pub async fn of_user(&self, user: Uuid, limit: i64, offset: i64) -> Result<(Vec<Payment>, i64), Error> {
         Ok(self.0.store.of_user(user, limit, offset).await?)
     }
 

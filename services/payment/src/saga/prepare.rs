@@ -107,6 +107,9 @@ mod tests {
 
     #[test]
     fn order_ids_have_the_form_of_the_contract() {
-        assert_eq!(order_id(Millis(1_769_940_000_000), 0xBEEF), "ORD_1769940000000_0000BEEF");
+        assert_eq!(
+            order_id(Millis(1_769_940_000_000), 0xBEEF),
+            "ORD_1769940000000_0000BEEF"
+        );
     }
 }

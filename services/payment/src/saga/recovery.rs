@@ -33,7 +33,10 @@ impl Payments {
     /// alone and is logged.
     pub async fn recover(&self) -> Result<Recovered, Error> {
         let due = self.0.store.claim_owed(self.now()).await?;
-        let mut seen = Recovered { claimed: due.len(), open: 0 };
+        let mut seen = Recovered {
+            claimed: due.len(),
+            open: 0,
+        };
         for payment in due {
             let (id, status) = (payment.id, payment.status);
             match self.finish(payment).await {
@@ -77,7 +80,9 @@ impl Payments {
     async fn unknown_to_the_provider(&self, payment: &Payment) -> Result<Charge, Error> {
         let since = payment.confirming_since.map_or(0, |at| at.timestamp_millis());
         if self.now().0.saturating_sub(since) >= PROVIDER_FORGETS_MS {
-            return Ok(Charge::Declined { code: "NEVER_RECEIVED".to_owned() });
+            return Ok(Charge::Declined {
+                code: "NEVER_RECEIVED".to_owned(),
+            });
         }
         match self.payable(payment.target(), payment.user_id).await {
             Ok(_) => match self.ask_to_charge(payment).await {
@@ -109,13 +114,20 @@ pub(crate) async fn run(
     let mut pause_s = 1;
     loop {
         let pause = Duration::from_secs(pause_s);
-        if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+        if shutdown
+            .run_until_cancelled(tokio::time::sleep(pause))
+            .await
+            .is_none()
+        {
             return Ok(());
         }
         pause_s = match payments.recover().await {
             Ok(_) => 1,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "failed to look for owed payments");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to look for owed payments"
+                );
                 (pause_s * 2).min(30)
             }
         };

@@ -52,7 +52,8 @@ impl Payments {
         let reason = payment.refund_reason.as_deref().unwrap_or("refund");
         let started = self.now();
         let (refund, exchange) = self.0.provider.refund(&payment, reason).await;
-        self.note(&payment, &exchange, refund != Refund::Unknown, started).await;
+        self.note(&payment, &exchange, refund != Refund::Unknown, started)
+            .await;
         match refund {
             Refund::Done => {
                 self.0.fail_points.pass(Step::Refunded)?;
@@ -81,7 +82,9 @@ impl Payments {
         let recorded = Store::record_refund(&mut tx, payment.id, now).await?;
         if let Some(refunded) = &recorded {
             let event: Envelope = outgoing::refunded(refunded, now).map_err(Error::Internal)?;
-            outbox::enqueue(&mut tx, PAYMENT_EVENTS, &event).await.map_err(into_internal)?;
+            outbox::enqueue(&mut tx, PAYMENT_EVENTS, &event)
+                .await
+                .map_err(into_internal)?;
         }
         tx.commit().await?;
         Ok(recorded.unwrap_or(payment))

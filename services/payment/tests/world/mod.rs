@@ -18,8 +18,8 @@ use urr_kit::events::EventChanged;
 use urr_kit::identity::{Identity, Role, write_headers};
 use urr_kit::testing::TestBed;
 use urr_kit::{Clock, Ctx, Service, Task};
-use urr_payment::saga::{ConfirmRequest, Error, PrepareRequest, Receipt};
 use urr_payment::payment::{PaymentType, Target};
+use urr_payment::saga::{ConfirmRequest, Error, PrepareRequest, Receipt};
 use urr_payment::{Config, FailPoints, Payments, Store};
 use uuid::Uuid;
 
@@ -57,11 +57,19 @@ impl World {
         let ctx = bed.ctx();
         let pay = urr_testpay::Config::default();
         let testpay = bed
-            .serve(urr_testpay::router(&ctx.secrets.toss_secret_key, ctx.clock.clone(), &pay))
+            .serve(urr_testpay::router(
+                &ctx.secrets.toss_secret_key,
+                ctx.clock.clone(),
+                &pay,
+            ))
             .await;
-        let service = urr_booking::start(&ctx, urr_booking::Config::default()).await.unwrap();
+        let service = urr_booking::start(&ctx, urr_booking::Config::default())
+            .await
+            .unwrap();
         let flag = Arc::new(AtomicBool::new(false));
-        let booking = service.app(&ctx).layer(middleware::from_fn_with_state(flag.clone(), outage));
+        let booking = service
+            .app(&ctx)
+            .layer(middleware::from_fn_with_state(flag.clone(), outage));
         let booking_url = bed.serve(booking.clone()).await;
         let ctx = ctx.with_settings(|settings| {
             settings.urls.booking = booking_url;
@@ -69,7 +77,10 @@ impl World {
         });
         let pool = ctx.postgres("payment", &urr_payment::MIGRATOR).await.unwrap();
         let mut world = Self {
-            config: Config { payment_provider_timeout_ms, ..Config::default() },
+            config: Config {
+                payment_provider_timeout_ms,
+                ..Config::default()
+            },
             bed,
             ctx,
             booking,
@@ -126,11 +137,17 @@ impl World {
             poster_image_url: None,
         };
         let path = format!("/internal/seats/generate/{}/{layout}", self.event);
-        self.booking("POST", &path, None, serde_json::to_value(show).unwrap()).await;
+        self.booking("POST", &path, None, serde_json::to_value(show).unwrap())
+            .await;
         let path = format!("/api/seats/events/{}", self.event);
-        let map = self.booking("GET", &path, Some(Uuid::new_v4()), Value::Null).await;
+        let map = self
+            .booking("GET", &path, Some(Uuid::new_v4()), Value::Null)
+            .await;
         let seats = map["seats"].as_array().unwrap();
-        self.seats = seats.iter().map(|seat| seat["id"].as_str().unwrap().parse().unwrap()).collect();
+        self.seats = seats
+            .iter()
+            .map(|seat| seat["id"].as_str().unwrap().parse().unwrap())
+            .collect();
     }
 
     /// A call to booking, as `user` with an entry token, or as another service.
@@ -147,7 +164,9 @@ impl World {
         user: Option<Uuid>,
         body: Value,
     ) -> (u16, Value) {
-        let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).unwrap())
+            .uri(path);
         let headers = request.headers_mut().unwrap();
         if let Some(user) = user {
             write_headers(headers, &caller(user));
@@ -158,8 +177,17 @@ impl World {
             let bearer = format!("Bearer {}", self.ctx.secrets.internal_api_token);
             headers.insert("authorization", bearer.parse().unwrap());
         }
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        let answer = self.booking.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            Body::from(body.to_string())
+        };
+        let answer = self
+            .booking
+            .clone()
+            .oneshot(request.body(body).unwrap())
+            .await
+            .unwrap();
         let status = answer.status().as_u16();
         let bytes = axum::body::to_bytes(answer.into_body(), 1 << 22).await.unwrap();
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
@@ -177,9 +205,16 @@ impl World {
     /// Somebody holds a seat and is about to pay for it.
     pub async fn order(&self) -> Order {
         let (user, reservation) = self.hold().await;
-        let request = PrepareRequest { target: target(reservation), amount: PRICE };
+        let request = PrepareRequest {
+            target: target(reservation),
+            amount: PRICE,
+        };
         let payment = self.sound().prepare(user, request).await.unwrap();
-        Order { user, reservation, order_id: payment.order_id }
+        Order {
+            user,
+            reservation,
+            order_id: payment.order_id,
+        }
     }
 
     pub async fn cancel_reservation(&self, order: &Order) {
@@ -197,9 +232,21 @@ impl World {
     /// The provider's side of an order: (charges not given back, charges given back).
     pub async fn charged(&self, order: &Order) -> (usize, usize) {
         let url = format!("{}/ledger", self.testpay);
-        let ledger: Vec<Value> = self.ctx.http().get(url).send().await.unwrap().json().await.unwrap();
+        let ledger: Vec<Value> = self
+            .ctx
+            .http()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
         let with = |status: &str| {
-            ledger.iter().filter(|p| p["orderId"] == order.order_id && p["status"] == status).count()
+            ledger
+                .iter()
+                .filter(|p| p["orderId"] == order.order_id && p["status"] == status)
+                .count()
         };
         (with("DONE"), with("CANCELED"))
     }
@@ -219,11 +266,15 @@ impl World {
     }
 
     pub async fn owed(&self) -> i64 {
-        self.count("SELECT count(*) FROM payments WHERE next_check_at IS NOT NULL").await
+        self.count("SELECT count(*) FROM payments WHERE next_check_at IS NOT NULL")
+            .await
     }
 
     pub async fn count(&self, query: &'static str) -> i64 {
-        sqlx::query_scalar(query).fetch_one(self.store.pool()).await.unwrap()
+        sqlx::query_scalar(query)
+            .fetch_one(self.store.pool())
+            .await
+            .unwrap()
     }
 
     /// The law `paid-means-ticket` for one order: a charge that was kept has its ticket, one without
@@ -231,7 +282,11 @@ impl World {
     pub async fn assert_settled(&self, order: &Order, context: &str) {
         let (kept, _) = self.charged(order).await;
         let ticket = self.reservation(order).await == "confirmed";
-        assert_eq!(kept, usize::from(ticket), "{context}: {kept} charges kept, ticket: {ticket}");
+        assert_eq!(
+            kept,
+            usize::from(ticket),
+            "{context}: {kept} charges kept, ticket: {ticket}"
+        );
         assert_eq!(self.owed().await, 0, "{context}: something is still owed");
     }
 }
@@ -249,11 +304,18 @@ async fn outage(
 }
 
 pub fn target(reservation: Uuid) -> Target {
-    Target { kind: PaymentType::Reservation, id: reservation }
+    Target {
+        kind: PaymentType::Reservation,
+        id: reservation,
+    }
 }
 
 pub fn caller(user: Uuid) -> Identity {
-    Identity { user_id: user, email: "kim@x.kr".to_owned(), role: Role::User }
+    Identity {
+        user_id: user,
+        email: "kim@x.kr".to_owned(),
+        role: Role::User,
+    }
 }
 
 impl Order {

@@ -11,7 +11,13 @@ use uuid::Uuid;
 /// most that were inside at any instant, by the log and by look.
 async fn most_inside(hard_cap: bool) -> u64 {
     let sale = Arc::new(Sale::with(&Config::default(), hard_cap).await);
-    sale.limit(Limits { cap: 7, rate_per_s: 100_000, burst: 100_000, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 7,
+        rate_per_s: 100_000,
+        burst: 100_000,
+        ..sale.limits()
+    })
+    .await;
     let people = (1..=50).map(|position| {
         let sale = Arc::clone(&sale);
         tokio::spawn(async move {
@@ -33,7 +39,11 @@ async fn most_inside(hard_cap: bool) -> u64 {
         most = most.max(person.unwrap());
     }
     let log = sale.log().await;
-    let logged = log.iter().filter(|l| l.kind == LogKind::Admit).map(|l| l.active_after).max();
+    let logged = log
+        .iter()
+        .filter(|l| l.kind == LogKind::Admit)
+        .map(|l| l.active_after)
+        .max();
     most.max(logged.unwrap())
 }
 
@@ -44,7 +54,10 @@ async fn fifty_at_once_never_exceed_the_cap() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_guard_the_cap_is_exceeded() {
-    assert!(most_inside(false).await > 7, "the race cannot fail, so it proves nothing");
+    assert!(
+        most_inside(false).await > 7,
+        "the race cannot fail, so it proves nothing"
+    );
 }
 
 #[tokio::test]
@@ -54,7 +67,11 @@ async fn a_cap_that_is_lowered_takes_nobody_out_and_lets_nobody_in() {
     for position in 1..=5 {
         assert!(super::is_active(sale.join(Uuid::new_v4(), position).await));
     }
-    sale.limit(Limits { cap: 2, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 2,
+        ..sale.limits()
+    })
+    .await;
     sale.bed.clock().set(OPENS_AT.plus_s(10));
     assert!(!super::is_active(sale.join(Uuid::new_v4(), 6).await));
     assert_eq!(sale.act(Act::Tick).await.active, 5);
@@ -63,7 +80,11 @@ async fn a_cap_that_is_lowered_takes_nobody_out_and_lets_nobody_in() {
 #[tokio::test]
 async fn the_rate_bounds_what_free_slots_would_allow() {
     let sale = Sale::new().await;
-    sale.limit(Limits { cap: 1000, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 1000,
+        ..sale.limits()
+    })
+    .await;
     for position in 1..=100 {
         sale.join(Uuid::new_v4(), position).await;
     }

@@ -3,6 +3,7 @@
 use super::{OPENS_AT, Sale};
 use crate::store::{Act, Place, Standing};
 use proptest::prelude::*;
+use redis::AsyncCommands as _;
 use std::collections::{BTreeMap, BTreeSet};
 use urr_core::{
     admission::{self, Bucket},
@@ -62,7 +63,9 @@ impl Model {
             burst: limits.burst,
             cap: limits.cap,
         };
-        let bucket = self.bucket.unwrap_or_else(|| Bucket::at_opening(limits.opens_at, by));
+        let bucket = self
+            .bucket
+            .unwrap_or_else(|| Bucket::at_opening(limits.opens_at, by));
         if limits.paused {
             self.bucket = Some(Bucket {
                 tokens_milli: bucket.tokens_milli.min(by.depth_milli()),
@@ -70,8 +73,13 @@ impl Model {
             });
             return;
         }
-        let (n, after) =
-            admission::admit(bucket, by, now, self.waiting.len() as u64, self.active.len() as u64);
+        let (n, after) = admission::admit(
+            bucket,
+            by,
+            now,
+            self.waiting.len() as u64,
+            self.active.len() as u64,
+        );
         self.bucket = Some(after);
         for _ in 0..n {
             let (_, user) = self.waiting.pop_first().unwrap();
@@ -80,8 +88,23 @@ impl Model {
     }
 }
 
-async fn follows_the_model(steps: Vec<Step>) {
-    let sale = Sale::new().await;
+/// The script's bucket, once there is one.
+async fn bucket(sale: &Sale) -> Option<Bucket> {
+    let key = sale.redis.key(&format!("{{{}}}:state", sale.id));
+    let (tokens_milli, at): (Option<i64>, Option<i64>) = sale
+        .redis
+        .conn()
+        .hmget(key, &["tokens_milli", "at"])
+        .await
+        .unwrap();
+    Some(Bucket {
+        tokens_milli: tokens_milli?,
+        at: Millis(at?),
+    })
+}
+
+async fn follows_the_model(sale: &mut Sale, steps: Vec<Step>) {
+    sale.id = Uuid::new_v4();
     let mut model = Model::default();
     let mut now = OPENS_AT.plus_ms(-500);
     let mut taken = BTreeSet::new();
@@ -122,7 +145,11 @@ async fn follows_the_model(steps: Vec<Step>) {
         }
         model.admit(&limits, now);
         let view = sale.act(Act::Tick).await;
-        assert_eq!((view.waiting, view.active), (model.waiting.len() as u64, model.active.len() as u64));
+        assert_eq!(
+            (view.waiting, view.active),
+            (model.waiting.len() as u64, model.active.len() as u64)
+        );
+        assert_eq!(bucket(sale).await, model.bucket);
     }
     for user in &model.active {
         assert!(super::is_active(sale.standing(*user).await));
@@ -132,8 +159,12 @@ async fn follows_the_model(steps: Vec<Step>) {
 #[test]
 fn the_script_admits_whom_the_model_admits() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) };
+    let sale = std::cell::RefCell::new(runtime.block_on(Sale::new()));
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(40)
+    };
     proptest!(config, |(steps in prop::collection::vec(step(), 1..14))| {
-        runtime.block_on(follows_the_model(steps));
+        runtime.block_on(follows_the_model(&mut sale.borrow_mut(), steps));
     });
 }

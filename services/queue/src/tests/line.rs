@@ -19,12 +19,21 @@ fn people(n: usize) -> Vec<Uuid> {
 async fn people_go_in_by_position_whatever_the_order_of_their_arrival() {
     let sale = Sale::new().await;
     sale.bed.clock().set(OPENS_AT.plus_s(-10));
-    sale.limit(Limits { cap: 100, burst: 1, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 100,
+        burst: 1,
+        ..sale.limits()
+    })
+    .await;
     let users = people(20);
     // Arriving last first.
     for (i, user) in users.iter().enumerate().rev() {
         let standing = sale.join(*user, i as u64 + 1).await;
-        assert_eq!(standing, Standing::Queued { ahead: 0 }, "the newest has the lowest number");
+        assert_eq!(
+            standing,
+            Standing::Queued { ahead: 0 },
+            "the newest has the lowest number"
+        );
     }
     for tick in 0..=20 {
         sale.bed.clock().set(OPENS_AT.plus_ms(tick * 100));
@@ -36,11 +45,19 @@ async fn people_go_in_by_position_whatever_the_order_of_their_arrival() {
 #[tokio::test]
 async fn a_place_is_good_for_one_user_and_a_user_for_one_place() {
     let sale = Sale::new().await;
-    sale.limit(Limits { cap: 0, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 0,
+        ..sale.limits()
+    })
+    .await;
     let [kim, lee] = [Uuid::new_v4(), Uuid::new_v4()];
     assert_eq!(sale.join(kim, 1).await, Standing::Queued { ahead: 0 });
     assert_eq!(sale.join(lee, 1).await, Standing::Taken);
-    assert_eq!(sale.join(kim, 2).await, Standing::Queued { ahead: 0 }, "keeps the first");
+    assert_eq!(
+        sale.join(kim, 2).await,
+        Standing::Queued { ahead: 0 },
+        "keeps the first"
+    );
     assert_eq!(sale.join(lee, 2).await, Standing::Queued { ahead: 1 });
     assert_eq!(sale.act(Act::Look).await.waiting, 2);
     // Leaving does not free the place for others; its owner finds it again.
@@ -53,11 +70,18 @@ async fn a_place_is_good_for_one_user_and_a_user_for_one_place() {
 #[tokio::test]
 async fn a_place_of_an_older_line_or_none_is_refused() {
     let sale = Sale::new().await;
-    sale.limit(Limits { epoch: 2, ..sale.limits() }).await;
+    sale.limit(Limits {
+        epoch: 2,
+        ..sale.limits()
+    })
+    .await;
     let user = Uuid::new_v4();
     assert_eq!(sale.join(user, 1).await, Standing::NoPlace);
     assert_eq!(sale.act(Act::Join(user, None)).await.standing, Standing::NoPlace);
-    let place = Place { position: 1, epoch: 2 };
+    let place = Place {
+        position: 1,
+        epoch: 2,
+    };
     assert!(is_active(sale.act(Act::Join(user, Some(place))).await.standing));
     // Who is in needs no token to be told so.
     assert!(is_active(sale.act(Act::Join(user, None)).await.standing));
@@ -66,7 +90,11 @@ async fn a_place_of_an_older_line_or_none_is_refused() {
 #[tokio::test]
 async fn joining_again_changes_nothing() {
     let sale = Sale::new().await;
-    sale.limit(Limits { cap: 1, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 1,
+        ..sale.limits()
+    })
+    .await;
     let [kim, lee] = [Uuid::new_v4(), Uuid::new_v4()];
     for _ in 0..3 {
         assert!(is_active(sale.join(kim, 1).await));
@@ -81,7 +109,12 @@ async fn joining_again_changes_nothing() {
 #[tokio::test]
 async fn a_slot_comes_back_when_its_user_leaves_falls_silent_or_runs_out_of_time() {
     let sale = Sale::new().await;
-    sale.limit(Limits { cap: 1, active_ttl_s: 100, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 1,
+        active_ttl_s: 100,
+        ..sale.limits()
+    })
+    .await;
     let [kim, lee, park, choi] = [(); 4].map(|()| Uuid::new_v4());
     for (user, position) in [(kim, 1), (lee, 2), (park, 3), (choi, 4)] {
         sale.join(user, position).await;
@@ -113,7 +146,11 @@ async fn a_slot_comes_back_when_its_user_leaves_falls_silent_or_runs_out_of_time
 #[tokio::test]
 async fn a_slot_that_has_ended_is_no_slot_even_before_the_next_tick() {
     let sale = Sale::new().await;
-    sale.limit(Limits { active_ttl_s: 10, ..sale.limits() }).await;
+    sale.limit(Limits {
+        active_ttl_s: 10,
+        ..sale.limits()
+    })
+    .await;
     let kim = Uuid::new_v4();
     sale.join(kim, 1).await;
     sale.bed.clock().set(OPENS_AT.plus_s(10));
@@ -123,14 +160,22 @@ async fn a_slot_that_has_ended_is_no_slot_even_before_the_next_tick() {
 #[tokio::test]
 async fn who_waits_keeps_the_place_for_ten_minutes_of_silence() {
     let sale = Sale::new().await;
-    sale.limit(Limits { cap: 0, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 0,
+        ..sale.limits()
+    })
+    .await;
     let kim = Uuid::new_v4();
     sale.join(kim, 1).await;
     sale.bed.clock().set(OPENS_AT.plus_s(599));
     assert_eq!(sale.act(Act::Tick).await.waiting, 1);
     sale.bed.clock().set(OPENS_AT.plus_s(600));
     assert_eq!(sale.act(Act::Tick).await.waiting, 0);
-    assert_eq!(sale.join(kim, 1).await, Standing::Queued { ahead: 0 }, "the place is still theirs");
+    assert_eq!(
+        sale.join(kim, 1).await,
+        Standing::Queued { ahead: 0 },
+        "the place is still theirs"
+    );
 }
 
 #[tokio::test]
@@ -139,8 +184,22 @@ async fn nobody_goes_in_before_the_opening_after_the_close_while_held_or_sold_ou
     let kim = Uuid::new_v4();
     let cases = [
         (OPENS_AT.plus_ms(-1), Gate::Early, sale.limits()),
-        (OPENS_AT, Gate::Paused, Limits { paused: true, ..sale.limits() }),
-        (OPENS_AT, Gate::SoldOut, Limits { sold_out: true, ..sale.limits() }),
+        (
+            OPENS_AT,
+            Gate::Paused,
+            Limits {
+                paused: true,
+                ..sale.limits()
+            },
+        ),
+        (
+            OPENS_AT,
+            Gate::SoldOut,
+            Limits {
+                sold_out: true,
+                ..sale.limits()
+            },
+        ),
         (OPENS_AT.plus_s(3600), Gate::Closed, sale.limits()),
     ];
     for (at, gate, limits) in cases {
@@ -158,15 +217,31 @@ async fn nobody_goes_in_before_the_opening_after_the_close_while_held_or_sold_ou
 #[tokio::test]
 async fn a_line_that_was_held_does_not_burst_afterwards() {
     let sale = Sale::new().await;
-    sale.limit(Limits { cap: 1000, burst: 1, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 1000,
+        burst: 1,
+        ..sale.limits()
+    })
+    .await;
     sale.join(Uuid::new_v4(), 1).await;
-    sale.limit(Limits { cap: 1000, burst: 50, paused: true, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 1000,
+        burst: 50,
+        paused: true,
+        ..sale.limits()
+    })
+    .await;
     for position in 2..=60 {
         sale.join(Uuid::new_v4(), position).await;
     }
     sale.bed.clock().set(OPENS_AT.plus_s(100));
     sale.act(Act::Tick).await;
-    sale.limit(Limits { cap: 1000, burst: 50, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 1000,
+        burst: 50,
+        ..sale.limits()
+    })
+    .await;
     assert_eq!(sale.act(Act::Tick).await.moved, 0);
     sale.bed.clock().set(OPENS_AT.plus_s(101));
     assert_eq!(sale.act(Act::Tick).await.moved, 10);
@@ -185,7 +260,10 @@ async fn the_opening_is_logged_once_by_whoever_acts_first() {
     }
     let log = sale.log().await;
     assert_eq!(log.len(), 1);
-    assert_eq!((log[0].kind, log[0].at, log[0].user), (LogKind::Open, OPENS_AT.0, None));
+    assert_eq!(
+        (log[0].kind, log[0].at, log[0].user),
+        (LogKind::Open, OPENS_AT.0, None)
+    );
 }
 
 #[tokio::test]
@@ -193,14 +271,27 @@ async fn one_run_moves_a_bounded_number_and_a_tick_as_many_as_may() {
     let sale = Sale::new().await;
     sale.bed.clock().set(OPENS_AT.plus_s(-1));
     let many = u64::from(MOVES_MAX) * 2 + 50;
-    let big = Limits { cap: 10_000, rate_per_s: 10_000, burst: 10_000, ..sale.limits() };
+    let big = Limits {
+        cap: 10_000,
+        rate_per_s: 10_000,
+        burst: 10_000,
+        ..sale.limits()
+    };
     sale.limit(big).await;
     for position in 1..=many {
         sale.join(Uuid::new_v4(), position).await;
     }
     sale.bed.clock().set(OPENS_AT);
     // A join is one run.
-    let view = sale.act(Act::Join(Uuid::new_v4(), Some(Place { position: many + 1, epoch: 1 }))).await;
+    let view = sale
+        .act(Act::Join(
+            Uuid::new_v4(),
+            Some(Place {
+                position: many + 1,
+                epoch: 1,
+            }),
+        ))
+        .await;
     assert_eq!((view.moved, view.more), (u64::from(MOVES_MAX), true));
     assert_eq!(sale.act(Act::Tick).await.moved, many + 1 - u64::from(MOVES_MAX));
     assert!(!sale.act(Act::Clear).await.more);
@@ -210,7 +301,10 @@ async fn one_run_moves_a_bounded_number_and_a_tick_as_many_as_may() {
 
 #[tokio::test]
 async fn an_event_without_a_sale_is_served_by_the_defaults_in_order_of_arrival() {
-    let config = Config { queue_threshold: 2, ..Config::default() };
+    let config = Config {
+        queue_threshold: 2,
+        ..Config::default()
+    };
     let sale = Sale::with(&config, true).await;
     let users = people(5);
     for user in &users {
@@ -226,8 +320,19 @@ async fn an_event_without_a_sale_is_served_by_the_defaults_in_order_of_arrival()
 
 #[tokio::test]
 async fn a_full_line_turns_people_back_and_keeps_their_place() {
-    let sale = Sale::with(&Config { queue_line_max: 2, ..Config::default() }, true).await;
-    sale.limit(Limits { cap: 0, ..sale.limits() }).await;
+    let sale = Sale::with(
+        &Config {
+            queue_line_max: 2,
+            ..Config::default()
+        },
+        true,
+    )
+    .await;
+    sale.limit(Limits {
+        cap: 0,
+        ..sale.limits()
+    })
+    .await;
     let users = people(3);
     for (user, position) in users.iter().zip(1..) {
         sale.join(*user, position).await;

@@ -61,7 +61,14 @@ impl Sale {
         let redis = bed.ctx().redis().await.unwrap();
         let app = assemble(&bed.ctx(), config, redis.clone(), hard_cap);
         let router = http::router(Arc::clone(&app));
-        Self { bed, id: Uuid::new_v4(), redis, app, router, revision: AtomicU64::new(0) }
+        Self {
+            bed,
+            id: Uuid::new_v4(),
+            redis,
+            app,
+            router,
+            revision: AtomicU64::new(0),
+        }
     }
 
     /// 10 a second, cap 5, burst 5, places wanted.
@@ -101,7 +108,9 @@ impl Sale {
     }
 
     async fn join(&self, user: Uuid, position: u64) -> Standing {
-        self.act(Act::Join(user, Some(Place { position, epoch: 1 }))).await.standing
+        self.act(Act::Join(user, Some(Place { position, epoch: 1 })))
+            .await
+            .standing
     }
 
     async fn standing(&self, user: Uuid) -> Standing {
@@ -129,11 +138,18 @@ impl Sale {
     /// Users in the order in which they were let in.
     async fn admitted(&self) -> Vec<Uuid> {
         let log = self.log().await;
-        log.iter().filter(|l| l.kind == LogKind::Admit).map(|l| l.user.unwrap()).collect()
+        log.iter()
+            .filter(|l| l.kind == LogKind::Admit)
+            .map(|l| l.user.unwrap())
+            .collect()
     }
 
     async fn reasons(&self) -> Vec<String> {
-        self.log().await.into_iter().filter_map(|entry| entry.reason).collect()
+        self.log()
+            .await
+            .into_iter()
+            .filter_map(|entry| entry.reason)
+            .collect()
     }
 
     /// A tier-1 token as the waiting room gives it.
@@ -152,7 +168,9 @@ impl Sale {
     ) -> (StatusCode, Value) {
         let mut request = Request::builder().method(method).uri(path);
         if let Some((user, role)) = user {
-            request = request.header("x-user-id", user.to_string()).header("x-user-role", role);
+            request = request
+                .header("x-user-id", user.to_string())
+                .header("x-user-role", role);
         }
         if let Some(token) = token {
             request = request.header("cookie", format!("urr-vwr-token={token}"));

@@ -1,12 +1,20 @@
 //! R-QUE-13: without Redis nobody is let in, and nobody is told otherwise.
 
 use super::{OPENS_AT, Sale};
-use crate::{Config, assemble, http, ticker::Ticker};
-use axum::{body::Body, http::{Request, StatusCode}};
+use crate::{
+    Config, assemble, http,
+    store::{Act, Standing},
+    ticker::Ticker,
+};
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
 use std::{sync::Arc, time::Duration};
 use tower::ServiceExt as _;
 use urr_kit::{
     engines::{EngineOptions, Engines},
+    state::limits::Limits,
     testing::{TestBed, eventually},
 };
 use uuid::Uuid;
@@ -15,7 +23,9 @@ use uuid::Uuid;
 async fn without_redis_every_call_is_503_and_afterwards_all_is_well() {
     let bed = TestBed::at(OPENS_AT).await;
     let engines = Engines::start(EngineOptions::default()).await.unwrap();
-    let ctx = bed.ctx().with_settings(|s| s.redis_url = engines.redis.url().to_owned());
+    let ctx = bed
+        .ctx()
+        .with_settings(|s| s.redis_url = engines.redis.url().to_owned());
     let app = assemble(&ctx, &Config::default(), ctx.redis().await.unwrap(), true);
     let router = http::router(Arc::clone(&app));
     let event = Uuid::new_v4();
@@ -34,10 +44,18 @@ async fn without_redis_every_call_is_503_and_afterwards_all_is_well() {
     assert_eq!(call("POST", "check").await.0, StatusCode::OK);
 
     engines.redis.kill();
-    for (method, path) in [("POST", "check"), ("GET", "status"), ("POST", "heartbeat"), ("POST", "leave")] {
+    for (method, path) in [
+        ("POST", "check"),
+        ("GET", "status"),
+        ("POST", "heartbeat"),
+        ("POST", "leave"),
+    ] {
         let (status, body) = call(method, path).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {body}");
-        assert!(body.contains("Queue service temporarily unavailable. Please retry."), "{body}");
+        assert!(
+            body.contains("Queue service temporarily unavailable. Please retry."),
+            "{body}"
+        );
         assert!(!body.contains("entryToken"));
     }
     // A tick that fails is skipped, not fatal.
@@ -53,6 +71,46 @@ async fn without_redis_every_call_is_503_and_afterwards_all_is_well() {
     engines.stop().await.unwrap();
 }
 
+/// What is left of a Redis that kept nothing on disk.
+async fn lose_everything(sale: &Sale) {
+    for name in [
+        "queue",
+        "active",
+        "seen",
+        "active-seen",
+        "claims",
+        "state",
+        "limits",
+    ] {
+        let key = sale.redis.key(&format!("{{{}}}:{name}", sale.id));
+        let _: () = redis::AsyncCommands::del(&mut sale.redis.conn(), key)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_back_empty_does_not_open_a_sale_to_everybody() {
+    let sale = Sale::new().await;
+    sale.limit(Limits {
+        cap: 1,
+        ..sale.limits()
+    })
+    .await;
+    sale.join(Uuid::new_v4(), 1).await;
+    lose_everything(&sale).await;
+    let without_place = sale.act(Act::Join(Uuid::new_v4(), None)).await;
+    assert_eq!(without_place.standing, Standing::NoPlace);
+    assert_eq!((without_place.cap, without_place.active), (1, 0));
+    // What the control plane writes next is newer and wins.
+    sale.limit(Limits {
+        cap: 3,
+        ..sale.limits()
+    })
+    .await;
+    assert_eq!(sale.act(Act::Look).await.cap, 3);
+}
+
 #[tokio::test]
 async fn order_survives_the_loss_of_redis_because_the_tokens_carry_it() {
     let sale = Sale::new().await;
@@ -62,16 +120,12 @@ async fn order_survives_the_loss_of_redis_because_the_tokens_carry_it() {
     for (user, position) in users.iter().zip(1..) {
         sale.join(*user, position).await;
     }
-    // Everything but what the control plane writes again is gone.
-    for name in ["queue", "active", "seen", "active-seen", "claims", "state"] {
-        let key = sale.redis.key(&format!("{{{}}}:{name}", sale.id));
-        let _: () = redis::AsyncCommands::del(&mut sale.redis.conn(), key).await.unwrap();
-    }
+    lose_everything(&sale).await;
     // They come back in whatever order their polls happen to fall.
     for (user, position) in users.iter().rev().zip([5, 4, 3, 2, 1]) {
         sale.join(*user, position).await;
     }
     sale.bed.clock().set(OPENS_AT);
-    sale.act(crate::store::Act::Tick).await;
+    sale.act(Act::Tick).await;
     assert_eq!(sale.admitted().await, users);
 }

@@ -23,20 +23,59 @@ fn assert_has(body: &Value, wanted: &[&str]) {
 #[tokio::test]
 async fn a_visitor_checks_waits_goes_in_and_leaves() {
     let sale = Sale::new().await;
-    sale.limit(Limits { cap: 1, ..sale.limits() }).await;
+    sale.limit(Limits {
+        cap: 1,
+        ..sale.limits()
+    })
+    .await;
     let [kim, lee] = [Uuid::new_v4(), Uuid::new_v4()];
     let path = |call: &str| format!("/api/queue/{call}/{}", sale.id);
     let as_lee = Some((lee, "user"));
-    sale.call("POST", &path("check"), Some((kim, "user")), Some(sale.place_token(1))).await;
+    sale.call(
+        "POST",
+        &path("check"),
+        Some((kim, "user")),
+        Some(sale.place_token(1)),
+    )
+    .await;
 
-    let (status, body) = sale.call("POST", &path("check"), as_lee, Some(sale.place_token(2))).await;
+    let (status, body) = sale
+        .call("POST", &path("check"), as_lee, Some(sale.place_token(2)))
+        .await;
     assert_eq!(status, StatusCode::OK, "{body}");
-    assert_has(&body, &["peopleAhead", "peopleBehind", "estimatedWait", "nextPoll", "threshold", "currentUsers"]);
-    assert_eq!((&body["queued"], &body["status"], &body["position"]), (&json!(true), &json!("queued"), &json!(1)));
-    assert_eq!(body["eventInfo"], json!({"title": "Unknown", "artist": "Unknown"}));
+    assert_has(
+        &body,
+        &[
+            "peopleAhead",
+            "peopleBehind",
+            "estimatedWait",
+            "nextPoll",
+            "threshold",
+            "currentUsers",
+        ],
+    );
+    assert_eq!(
+        (&body["queued"], &body["status"], &body["position"]),
+        (&json!(true), &json!("queued"), &json!(1))
+    );
+    assert_eq!(
+        body["eventInfo"],
+        json!({"title": "Unknown", "artist": "Unknown"})
+    );
 
     let (_, body) = sale.call("GET", &path("status"), as_lee, None).await;
-    assert_has(&body, &["position", "peopleAhead", "peopleBehind", "estimatedWait", "nextPoll", "queueSize", "currentUsers"]);
+    assert_has(
+        &body,
+        &[
+            "position",
+            "peopleAhead",
+            "peopleBehind",
+            "estimatedWait",
+            "nextPoll",
+            "queueSize",
+            "currentUsers",
+        ],
+    );
     assert_eq!(body["queueSize"], 1);
     let (_, body) = sale.call("POST", &path("heartbeat"), as_lee, None).await;
     assert_eq!(body, json!({"status": "queued", "queued": true}));
@@ -44,10 +83,16 @@ async fn a_visitor_checks_waits_goes_in_and_leaves() {
     let (_, body) = sale.call("POST", &path("leave"), Some((kim, "user")), None).await;
     assert_eq!(body, json!({"message": "Left queue"}));
     let (_, body) = sale.call("GET", &path("status"), Some((kim, "user")), None).await;
-    assert_eq!((&body["status"], &body["message"]), (&json!("not_in_queue"), &json!("Not in queue")));
+    assert_eq!(
+        (&body["status"], &body["message"]),
+        (&json!("not_in_queue"), &json!("Not in queue"))
+    );
 
     let (_, body) = sale.call("POST", &path("check"), as_lee, None).await;
-    assert_eq!((&body["queued"], &body["status"], &body["nextPoll"]), (&json!(false), &json!("active"), &json!(3)));
+    assert_eq!(
+        (&body["queued"], &body["status"], &body["nextPoll"]),
+        (&json!(false), &json!("active"), &json!(3))
+    );
     let (_, body) = sale.call("GET", &path("status"), as_lee, None).await;
     assert_eq!(body["message"], "Entry allowed");
     let token = body["entryToken"].as_str().unwrap();
@@ -58,7 +103,11 @@ async fn a_visitor_checks_waits_goes_in_and_leaves() {
 #[tokio::test]
 async fn an_entry_token_never_outlives_the_slot() {
     let sale = Sale::new().await;
-    sale.limit(Limits { silence_s: 600, ..sale.limits() }).await;
+    sale.limit(Limits {
+        silence_s: 600,
+        ..sale.limits()
+    })
+    .await;
     let kim = Uuid::new_v4();
     sale.join(kim, 1).await;
     sale.bed.clock().set(OPENS_AT.plus_s(599));
@@ -102,7 +151,11 @@ async fn strangers_are_401_and_visitors_no_administrators() {
         ("POST", format!("/api/queue/leave/{id}")),
         ("GET", format!("/api/queue/admin/{id}")),
     ] {
-        assert_eq!(sale.call(method, &path, None, None).await.0, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(
+            sale.call(method, &path, None, None).await.0,
+            StatusCode::UNAUTHORIZED,
+            "{path}"
+        );
     }
     for (method, path) in [
         ("GET", format!("/api/queue/admin/{id}")),
@@ -110,10 +163,17 @@ async fn strangers_are_401_and_visitors_no_administrators() {
         ("POST", format!("/api/queue/admin/threshold/{id}?threshold=1")),
     ] {
         let kim = Some((Uuid::new_v4(), "user"));
-        assert_eq!(sale.call(method, &path, kim, None).await.0, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(
+            sale.call(method, &path, kim, None).await.0,
+            StatusCode::FORBIDDEN,
+            "{path}"
+        );
     }
     let kim = Some((Uuid::new_v4(), "user"));
-    assert_eq!(sale.call("GET", "/api/queue/status/junk", kim, None).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        sale.call("GET", "/api/queue/status/junk", kim, None).await.0,
+        StatusCode::BAD_REQUEST
+    );
 }
 
 #[tokio::test]
@@ -127,26 +187,47 @@ async fn an_administrator_sees_clears_and_limits_a_line() {
     let path = format!("/api/queue/admin/{}", sale.id);
     let (_, body) = sale.call("GET", &path, admin, None).await;
     assert_eq!(
-        (&body["queueSize"], &body["currentUsers"], &body["threshold"], &body["available"]),
+        (
+            &body["queueSize"],
+            &body["currentUsers"],
+            &body["threshold"],
+            &body["available"]
+        ),
         (&json!(3), &json!(5), &json!(5), &json!(0))
     );
     let threshold = |n| format!("/api/queue/admin/threshold/{}?threshold={n}", sale.id);
     let (_, body) = sale.call("POST", &threshold(1000), admin, None).await;
     // Over the sale's own cap an administrator cannot go.
-    assert_eq!(body, json!({"eventId": sale.id, "threshold": 1000, "effective": 5}));
+    assert_eq!(
+        body,
+        json!({"eventId": sale.id, "threshold": 1000, "effective": 5})
+    );
     let (_, body) = sale.call("POST", &threshold(2), admin, None).await;
     assert_eq!(body["effective"], 2);
-    let (_, body) =
-        sale.call("POST", &format!("/api/queue/admin/clear/{}", sale.id), admin, None).await;
+    let (_, body) = sale
+        .call(
+            "POST",
+            &format!("/api/queue/admin/clear/{}", sale.id),
+            admin,
+            None,
+        )
+        .await;
     assert_eq!(body, json!({"message": "Queue cleared"}));
     let (_, body) = sale.call("GET", &path, admin, None).await;
-    assert_eq!((&body["queueSize"], &body["currentUsers"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&body["queueSize"], &body["currentUsers"]),
+        (&json!(0), &json!(0))
+    );
 }
 
 #[tokio::test]
 async fn the_control_plane_reads_the_line_over_the_guarded_route() {
     let sale = Sale::new().await;
-    sale.limit(Limits { paused: true, ..sale.limits() }).await;
+    sale.limit(Limits {
+        paused: true,
+        ..sale.limits()
+    })
+    .await;
     sale.join(Uuid::new_v4(), 1).await;
     let secrets = sale.bed.ctx().secrets;
     let router = crate::http::internal(Arc::clone(&sale.app), &secrets);
@@ -175,8 +256,15 @@ async fn the_title_comes_from_catalog_and_is_asked_for_once() {
         get(|| async { axum::Json(json!({"title": "Spring", "artist": null})) }),
     );
     let url = sale.bed.serve(catalog).await;
-    let ctx = sale.bed.ctx().with_settings(|settings| settings.urls.catalog = url);
-    let titles = Arc::new(crate::titles::Titles::new(ctx.internal(), &ctx.settings.urls.catalog, ctx.clock.clone()));
+    let ctx = sale
+        .bed
+        .ctx()
+        .with_settings(|settings| settings.urls.catalog = url);
+    let titles = Arc::new(crate::titles::Titles::new(
+        ctx.internal(),
+        &ctx.settings.urls.catalog,
+        ctx.clock.clone(),
+    ));
     let info = urr_kit::testing::eventually(std::time::Duration::from_secs(5), "a title", async || {
         let info = titles.of(sale.id).await;
         // A first answer slower than the wait comes with the next call.

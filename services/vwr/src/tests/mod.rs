@@ -2,11 +2,12 @@
 
 mod joins;
 mod operators;
+mod outage;
 mod polls;
 
 use crate::{Config, assemble, http};
-use axum::{Router, body::Body};
 use ::http::{Request, StatusCode};
+use axum::{Router, body::Body};
 use serde_json::Value;
 use std::sync::Arc;
 use tower::ServiceExt as _;
@@ -58,7 +59,10 @@ impl Door {
 
     async fn replica_with(&self, config: &Config, group_commit: bool) -> Replica {
         let app = assemble(&self.bed.ctx(), config, group_commit).await.unwrap();
-        Replica { router: http::router(Arc::clone(&app)), app }
+        Replica {
+            router: http::router(Arc::clone(&app)),
+            app,
+        }
     }
 
     fn clock(&self) -> Arc<ManualClock> {
@@ -76,7 +80,12 @@ impl Door {
             opens_at: OPENS_AT,
             closes_at: OPENS_AT.plus_s(3600),
             issued: 0,
-            clock: ServingClock { base: 0, since: OPENS_AT, rate_per_s: 10, burst: 0 },
+            clock: ServingClock {
+                base: 0,
+                since: OPENS_AT,
+                rate_per_s: 10,
+                burst: 0,
+            },
             poll_budget_per_s: 5000,
             token_ttl_s: 600,
         }
@@ -119,7 +128,7 @@ impl Replica {
 
     async fn join(&self, sale: SaleId, visitor: &str) -> Placed {
         let (status, body) = self.try_join(sale, visitor).await;
-        assert_eq!(status, StatusCode::OK, "{body}");
+        assert_eq!(status, StatusCode::OK, "{visitor}: {body}");
         Placed {
             request_id: body["requestId"].as_str().unwrap().to_owned(),
             position: body["position"].as_u64().unwrap(),
@@ -128,7 +137,8 @@ impl Replica {
 
     async fn check(&self, sale: SaleId, place: &Placed, visitor: &str) -> (StatusCode, Value) {
         let id = &place.request_id;
-        self.get(format!("/vwr-api/vwr/check/{sale}/{id}?userId={visitor}")).await
+        self.get(format!("/vwr-api/vwr/check/{sale}/{id}?userId={visitor}"))
+            .await
     }
 
     /// Has the sale's room in memory afterwards.

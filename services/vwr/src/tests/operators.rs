@@ -8,9 +8,12 @@ use uuid::Uuid;
 #[tokio::test]
 async fn only_administrators_touch_a_room() {
     let (door, replica) = Door::new().await;
-    for (method, action) in
-        [("POST", "activate"), ("POST", "deactivate"), ("GET", "status"), ("POST", "advance")]
-    {
+    for (method, action) in [
+        ("POST", "activate"),
+        ("POST", "deactivate"),
+        ("GET", "status"),
+        ("POST", "advance"),
+    ] {
         let path = format!("/api/admin/vwr/{action}/{}", door.sale);
         let request = |role: Option<&str>| {
             let mut request = ::http::Request::builder().method(method).uri(&path);
@@ -35,7 +38,10 @@ async fn activation_begins_a_line_for_an_event_without_a_sale() {
     assert_eq!(body, json!({"eventId": event, "status": "not_found"}));
     let (status, body) = replica.admin("POST", path("activate"), "").await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!((&body["status"], &body["epoch"]), (&json!("activated"), &json!(1)));
+    assert_eq!(
+        (&body["status"], &body["epoch"]),
+        (&json!("activated"), &json!(1))
+    );
     let place = replica.join(event, "kim").await;
     door.clock().advance_ms(1000);
     assert_eq!(replica.check(event, &place, "kim").await.1["admitted"], true);
@@ -45,8 +51,9 @@ async fn activation_begins_a_line_for_an_event_without_a_sale() {
 async fn activating_a_living_line_keeps_its_numbers() {
     let (door, replica) = Door::new().await;
     let place = replica.join(door.sale, "kim").await;
-    let (status, body) =
-        replica.admin("POST", format!("/api/admin/vwr/activate/{}", door.sale), "").await;
+    let (status, body) = replica
+        .admin("POST", format!("/api/admin/vwr/activate/{}", door.sale), "")
+        .await;
     assert_eq!((status, &body["epoch"]), (StatusCode::OK, &json!(1)));
     assert_eq!(replica.join(door.sale, "kim").await.position, place.position);
 }
@@ -64,7 +71,10 @@ async fn a_room_that_is_switched_on_again_is_a_new_line_and_old_places_are_not_o
     );
     let (_, body) = replica.admin("POST", path("activate"), "").await;
     assert_eq!(body["epoch"], 2);
-    assert_eq!(replica.check(door.sale, &old, "kim").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        replica.check(door.sale, &old, "kim").await.0,
+        StatusCode::NOT_FOUND
+    );
     // The other replica has not heard of it yet; the store tells it when it numbers.
     let fresh = other.join(door.sale, "park").await;
     assert_eq!(fresh.position, 1);
@@ -82,12 +92,23 @@ async fn advance_serves_as_many_as_wait_and_no_more() {
     assert_eq!(body["status"], "caught_up", "nobody goes in ahead of the opening");
     door.clock().set(OPENS_AT.plus_ms(100));
     let (_, body) = replica.admin("POST", path.clone(), r#"{"batchSize":20}"#).await;
-    assert_eq!(body, json!({"eventId": door.sale, "servingCounter": 21, "advanced": 20}));
+    assert_eq!(
+        body,
+        json!({"eventId": door.sale, "servingCounter": 21, "advanced": 20})
+    );
     let (_, body) = replica.admin("POST", path.clone(), "").await;
-    assert_eq!((&body["servingCounter"], &body["advanced"]), (&json!(30), &json!(9)));
+    assert_eq!(
+        (&body["servingCounter"], &body["advanced"]),
+        (&json!(30), &json!(9))
+    );
     let (_, body) = replica.admin("POST", path.clone(), "").await;
     assert_eq!(body["status"], "caught_up");
-    assert_eq!(replica.admin("POST", path, r#"{"batchSize":0}"#).await.0, StatusCode::BAD_REQUEST);
-    let (_, body) = replica.admin("GET", format!("/api/admin/vwr/status/{}", door.sale), "").await;
+    assert_eq!(
+        replica.admin("POST", path, r#"{"batchSize":0}"#).await.0,
+        StatusCode::BAD_REQUEST
+    );
+    let (_, body) = replica
+        .admin("GET", format!("/api/admin/vwr/status/{}", door.sale), "")
+        .await;
     assert_eq!((&body["nextPosition"], &body["waiting"]), (&json!(30), &json!(0)));
 }

@@ -48,9 +48,15 @@ async fn every_number_of_the_contract_is_there_and_polls_are_paced() {
     }
     let place = replica.join(door.sale, "last").await;
     let (_, body) = replica.check(door.sale, &place, "last").await;
-    for field in
-        ["position", "servingCounter", "totalInQueue", "ahead", "estimatedWait", "nextPoll", "nextPollMs"]
-    {
+    for field in [
+        "position",
+        "servingCounter",
+        "totalInQueue",
+        "ahead",
+        "estimatedWait",
+        "nextPoll",
+        "nextPollMs",
+    ] {
         assert!(body[field].is_u64(), "{field}: {body}");
     }
     // A minute to the opening, then the 31st at 10 a second.
@@ -86,7 +92,10 @@ async fn an_id_that_is_not_the_visitors_own_is_no_place() {
     let (door, replica) = Door::new().await;
     let kim = replica.join(door.sale, "kim").await;
     let before = replica.app.store.calls();
-    let own = |request_id: &str| Placed { request_id: request_id.to_owned(), position: 0 };
+    let own = |request_id: &str| Placed {
+        request_id: request_id.to_owned(),
+        position: 0,
+    };
     let mut flipped = kim.request_id.parse::<Uuid>().unwrap().into_bytes();
     flipped[15] ^= 1;
     let cases = [
@@ -125,7 +134,12 @@ async fn serving_never_goes_back_when_the_rate_changes_or_the_line_is_held() {
             _ => None,
         };
         if let Some(room) = changed {
-            replica.app.store.replace_room(seen.revision, &room).await.unwrap();
+            replica
+                .app
+                .store
+                .replace_room(seen.revision, &room)
+                .await
+                .unwrap();
         }
         // The copy is told late, as in life.
         if step % 4 == 0 {
@@ -160,7 +174,12 @@ async fn a_draining_room_tells_known_visitors_their_place_and_takes_nobody_new()
     let (door, replica) = Door::new().await;
     let place = replica.join(door.sale, "kim").await;
     let seen = replica.app.store.room(door.sale).await.unwrap().unwrap();
-    replica.app.store.replace_room(seen.revision, &seen.draining(OPENS_AT)).await.unwrap();
+    replica
+        .app
+        .store
+        .replace_room(seen.revision, &seen.draining(OPENS_AT))
+        .await
+        .unwrap();
     replica.app.cache.refresh().await;
     assert_eq!(replica.join(door.sale, "kim").await.position, place.position);
     assert_eq!(replica.try_join(door.sale, "lee").await.0, StatusCode::NOT_FOUND);

@@ -83,8 +83,11 @@ pub(super) fn asides(
             })
             .collect();
     }
+    // Packed: the alarming first, and nothing that did not happen.
+    let mut packed: Vec<&Aside> = asides.iter().filter(|a| a.count > 0).collect();
+    packed.sort_by_key(|a| !a.alarming);
     let mut lines: Vec<Line<'static>> = Vec::new();
-    for a in asides {
+    for a in packed {
         let (sign, style) = span(a);
         let text = format!("{sign}{} {}", a.label, grouped(a.count));
         match lines.last_mut() {

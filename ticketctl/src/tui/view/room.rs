@@ -45,12 +45,7 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
 
 pub(super) fn waiting(app: &App, snapshot: &Snapshot) -> Line<'static> {
     let waiting = steer::waiting(snapshot);
-    let eta = match snapshot.room.as_ref().map(|r| r.drain_s) {
-        _ if waiting == 0 => String::new(),
-        Some(Some(s)) => format!("   last in {}", duration_s(s)),
-        Some(None) => "   the line stands".to_owned(),
-        None => String::new(),
-    };
+    let eta = eta(snapshot, waiting);
     labelled(
         app,
         "waiting",
@@ -62,6 +57,26 @@ pub(super) fn waiting(app: &App, snapshot: &Snapshot) -> Line<'static> {
             Span::styled(eta, data(app)),
         ],
     )
+}
+
+/// When the last in line comes in, as far as anybody can know. Behind a full cap nobody can: it
+/// depends on how soon those inside leave.
+fn eta(snapshot: &Snapshot, waiting: u64) -> String {
+    if waiting == 0 {
+        return String::new();
+    }
+    let queue = snapshot.queue.as_ref();
+    let full = queue.is_some_and(|q| q.waiting > 0 && q.active >= u64::from(q.cap));
+    let standing = queue.is_some_and(|q| q.paused)
+        || snapshot.room.as_ref().is_some_and(|r| r.drain_s.is_none());
+    match steer::set_rate(snapshot) {
+        _ if standing => "   the line stands".to_owned(),
+        _ if full => "   as slots come back".to_owned(),
+        Some(rate) if rate > 0 => {
+            format!("   last in {}", duration_s(waiting.div_ceil(u64::from(rate))))
+        }
+        _ => String::new(),
+    }
 }
 
 pub(super) fn inside(app: &App, snapshot: &Snapshot, width: u16) -> Line<'static> {

@@ -16,8 +16,11 @@ use ratatui::{
 };
 
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, verdict: &Verdict, area: Rect) {
-    let [head, body] = Layout::vertical([Constraint::Length(2), Constraint::Min(0)]).areas(area);
-    frame.render_widget(Paragraph::new(headline(app, verdict)), head);
+    let lines = headline(app, verdict, area.width);
+    let height = u16::try_from(lines.len() + 1).unwrap_or(2);
+    let [head, body] =
+        Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
+    frame.render_widget(Paragraph::new(lines), head);
     if area.width >= 100 {
         let [l, r] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(body);
         framed(frame, app, l, "laws", |width| laws(app, verdict, width));
@@ -65,12 +68,13 @@ fn framed(
     frame.render_widget(Paragraph::new(lines(inner.width)), inner);
 }
 
-fn headline(app: &App, verdict: &Verdict) -> Vec<Line<'static>> {
+/// The sentence, and up to two lines of reasons.
+fn headline(app: &App, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
     let (sign, style) = match verdict.exit {
         Exit::Ok => (app.theme.glyph("✔", "OK"), app.theme.good()),
         _ => (app.theme.glyph("✘", "FAILED"), app.theme.bad()),
     };
-    vec![Line::from(vec![
+    let mut lines = vec![Line::from(vec![
         Span::styled(format!("{sign} {}", verdict.headline), style),
         Span::styled(
             format!(
@@ -80,7 +84,19 @@ fn headline(app: &App, verdict: &Verdict) -> Vec<Line<'static>> {
             ),
             app.theme.dim(),
         ),
-    ])]
+    ])];
+    let reasons = wrap(
+        &verdict.reasons.join("; "),
+        usize::from(width),
+        app.theme.ellipsis(),
+    );
+    lines.extend(
+        reasons
+            .into_iter()
+            .take(2)
+            .map(|reason| Line::styled(reason, app.theme.warn())),
+    );
+    lines
 }
 
 fn laws(app: &App, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
@@ -166,10 +182,10 @@ fn files(app: &App, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
         .iter()
         .map(|(what, path)| {
             Line::from(vec![
-                Span::styled(format!("{what:<8}"), app.theme.dim()),
+                Span::styled(format!("{what:<10}"), app.theme.dim()),
                 Span::raw(fit(
                     &path.display().to_string(),
-                    usize::from(width).saturating_sub(8),
+                    usize::from(width).saturating_sub(10),
                     app.theme.ellipsis(),
                 )),
             ])

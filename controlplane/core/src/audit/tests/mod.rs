@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use wrongs::{WRONGS, nth_entry, polls};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn a_clean_history_passes(shape in shape()) {

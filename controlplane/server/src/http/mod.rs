@@ -4,9 +4,13 @@
 //! sale's record, then take one step so that the answer can say whether the records the services
 //! read are in place; what could not be done is named in `problems` and goes on being tried.
 
-use crate::reconcile::{Applied, Outcome, ReconcileError, Reconciler};
+mod wire;
+
+pub use wire::{Action, AuditLog, CapacityReport, Deletion, OverrideRequest, SaleList, SaleState};
+
+use crate::reconcile::{Outcome, ReconcileError, Reconciler};
 use crate::snapshot::{Snapshotter, Subject};
-use crate::store::{AuditEntry, NewAudit, SaleRecord, SalesStore, StoreError};
+use crate::store::{NewAudit, SaleRecord, SalesStore, StoreError};
 use crate::stream::Hub;
 use crate::supervisor::{Problems, Waker};
 use axum::Router;
@@ -15,17 +19,16 @@ use axum::http::StatusCode;
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use urr_core::change::{self, Override};
-use urr_core::plan::{Hand, Plan};
-use urr_core::sale::{Phase, Problem, Sale, SaleId};
+use urr_core::change;
+use urr_core::sale::{Problem, Sale, SaleId};
 use urr_core::snapshot::Snapshot;
 use urr_core::time::Millis;
 use urr_kit::error::chain;
 use urr_kit::extract::{Json, Path, Query};
 use urr_kit::identity::InternalGuard;
 use urr_kit::{ApiError, ApiResult};
+use wire::{AuditQuery, said_by, tell_hand, terms, wanted};
 
 /// A write that lost a race is made anew on the newer record; so many lost in a row are not a
 /// race but a fault.
@@ -35,10 +38,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Entries of the audit log in one answer.
 const AUDIT_MAX: u16 = 500;
 const AUDIT_DEFAULT: u16 = 100;
-/// Longest actor and reason: lines for people, not documents.
-const ACTOR_CHARS_MAX: usize = 100;
-const REASON_CHARS_MAX: usize = 500;
-
 /// What handlers hold.
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -65,93 +64,6 @@ pub(crate) fn router(api: Api, token: &str) -> Router {
         .route("/control/v1/sales/{id}/stream", get(stream))
         .layer(InternalGuard::with_token(token))
         .with_state(api)
-}
-
-/// A sale as the control API tells it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SaleState {
-    /// What was asked for.
-    pub sale: Sale,
-    /// What operators changed by hand.
-    pub hand: Hand,
-    /// Revision of the record; rises with every change.
-    pub revision: u64,
-    /// Ready replicas as the operator reported them last.
-    pub ready_replicas: Option<u32>,
-    /// Where the sale is in its life; absent when the step could not be taken.
-    pub phase: Option<Phase>,
-    /// What should be true now; absent when the step could not be taken.
-    pub plan: Option<Plan>,
-    /// What is not (yet) as it should be, with remedies. Empty: all records are in place.
-    pub problems: Vec<String>,
-}
-
-/// An operator's override.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OverrideRequest {
-    /// What to do.
-    pub action: Action,
-    /// The figure for `rate` (people per second) and `cap` (people inside).
-    #[serde(default)]
-    pub value: Option<u32>,
-    /// Who does it.
-    pub actor: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// What an operator may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// Hold the line.
-    Pause,
-    /// Let it go on.
-    Resume,
-    /// Set people per second.
-    Rate,
-    /// Set people inside at once.
-    Cap,
-    /// Take back what was set by hand.
-    Reset,
-}
-
-/// The operator's count of ready replicas.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CapacityReport {
-    /// The fewest ready replicas of all services behind the door.
-    pub ready_replicas: u32,
-}
-
-/// Who deletes a sale and why (query parameters).
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Deletion {
-    /// Who.
-    pub actor: String,
-    /// Why.
-    pub reason: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct AuditQuery {
-    limit: Option<u16>,
-}
-
-/// All sales.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SaleList {
-    /// In the order in which they open.
-    pub sales: Vec<SaleState>,
-}
-
-/// A sale's audit log.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AuditLog {
-    /// Oldest first.
-    pub entries: Vec<AuditEntry>,
 }
 
 async fn list(State(api): State<Api>) -> ApiResult<Json<SaleList>> {
@@ -395,42 +307,6 @@ impl Api {
     }
 }
 
-impl SaleState {
-    fn bare(record: SaleRecord) -> Self {
-        let SaleRecord {
-            sale,
-            hand,
-            revision,
-            ready_replicas,
-            ..
-        } = record;
-        Self {
-            sale,
-            hand,
-            revision,
-            ready_replicas,
-            phase: None,
-            plan: None,
-            problems: Vec::new(),
-        }
-    }
-
-    fn of(applied: Applied) -> Self {
-        let Applied {
-            record,
-            plan,
-            problems,
-            ..
-        } = applied;
-        Self {
-            phase: Some(plan.phase),
-            plan: Some(plan),
-            problems,
-            ..Self::bare(record)
-        }
-    }
-}
-
 fn not_applied(record: SaleRecord, error: &ReconcileError) -> SaleState {
     tracing::warn!(sale = %record.sale.id, error = chain(error), "stored, but not applied yet");
     let problem = "stored, but not in force yet: a store did not answer; it is tried again every second";
@@ -438,64 +314,6 @@ fn not_applied(record: SaleRecord, error: &ReconcileError) -> SaleState {
         problems: vec![problem.to_owned()],
         ..SaleState::bare(record)
     }
-}
-
-fn wanted(request: &OverrideRequest) -> ApiResult<Override> {
-    match (request.action, request.value) {
-        (Action::Pause, None) => Ok(Override::Pause),
-        (Action::Resume, None) => Ok(Override::Resume),
-        (Action::Reset, None) => Ok(Override::Reset),
-        (Action::Rate, Some(rate)) => Ok(Override::Rate(rate)),
-        (Action::Cap, Some(cap)) => Ok(Override::Cap(cap)),
-        (Action::Rate | Action::Cap, None) => {
-            Err(ApiError::bad_request("value: is missing (give the new figure)"))
-        }
-        (Action::Pause | Action::Resume | Action::Reset, Some(_)) => Err(ApiError::bad_request(
-            "value: means nothing for this action (leave it out)",
-        )),
-    }
-}
-
-fn said_by(actor: &str, reason: &str) -> ApiResult<(String, String)> {
-    for (field, text, chars_max) in [
-        ("actor", actor, ACTOR_CHARS_MAX),
-        ("reason", reason, REASON_CHARS_MAX),
-    ] {
-        let chars = text.trim().chars().count();
-        if chars == 0 || chars > chars_max {
-            return Err(ApiError::bad_request(format!(
-                "{field}: has {chars} characters (give it 1 to {chars_max}: it goes into the audit log)"
-            )));
-        }
-    }
-    Ok((actor.trim().to_owned(), reason.trim().to_owned()))
-}
-
-/// The terms of a sale in a line of the audit log.
-fn terms(sale: &Sale) -> String {
-    let Sale {
-        schedule,
-        seats,
-        admission,
-        capacity,
-        ..
-    } = sale;
-    format!(
-        "{seats} seats, opens {}, closes {}, {}/s, cap {}, {} replicas of {}/s",
-        schedule.opens_at.0,
-        schedule.closes_at.0,
-        admission.rate_per_s,
-        admission.cap,
-        capacity.replicas,
-        capacity.rate_per_replica
-    )
-}
-
-fn tell_hand(sale: &Sale, hand: Hand) -> String {
-    let held = if hand.paused { "held, " } else { "" };
-    let rate = hand.rate_per_s.unwrap_or(sale.admission.rate_per_s);
-    let cap = hand.cap.unwrap_or(sale.admission.cap);
-    format!("{held}{rate}/s, cap {cap}")
 }
 
 fn http_400(message: String) -> ApiError {

@@ -1,0 +1,197 @@
+//! Shapes of the control API, and what is checked of them before anything is looked up.
+
+use crate::reconcile::Applied;
+use crate::store::{AuditEntry, SaleRecord};
+use serde::{Deserialize, Serialize};
+use urr_core::change::Override;
+use urr_core::plan::{Hand, Plan};
+use urr_core::sale::{Phase, Sale};
+use urr_kit::{ApiError, ApiResult};
+
+/// Longest actor and reason: lines for people, not documents.
+const ACTOR_CHARS_MAX: usize = 100;
+const REASON_CHARS_MAX: usize = 500;
+
+/// A sale as the control API tells it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SaleState {
+    /// What was asked for.
+    pub sale: Sale,
+    /// What operators changed by hand.
+    pub hand: Hand,
+    /// Revision of the record; rises with every change.
+    pub revision: u64,
+    /// Ready replicas as the operator reported them last.
+    pub ready_replicas: Option<u32>,
+    /// Where the sale is in its life; absent when the step could not be taken.
+    pub phase: Option<Phase>,
+    /// What should be true now; absent when the step could not be taken.
+    pub plan: Option<Plan>,
+    /// What is not (yet) as it should be, with remedies. Empty: all records are in place.
+    pub problems: Vec<String>,
+}
+
+/// An operator's override.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OverrideRequest {
+    /// What to do.
+    pub action: Action,
+    /// The figure for `rate` (people per second) and `cap` (people inside).
+    #[serde(default)]
+    pub value: Option<u32>,
+    /// Who does it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What an operator may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Hold the line.
+    Pause,
+    /// Let it go on.
+    Resume,
+    /// Set people per second.
+    Rate,
+    /// Set people inside at once.
+    Cap,
+    /// Take back what was set by hand.
+    Reset,
+}
+
+/// The operator's count of ready replicas.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CapacityReport {
+    /// The fewest ready replicas of all services behind the door.
+    pub ready_replicas: u32,
+}
+
+/// Who deletes a sale and why (query parameters).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Deletion {
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AuditQuery {
+    pub(super) limit: Option<u16>,
+}
+
+/// All sales.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SaleList {
+    /// In the order in which they open.
+    pub sales: Vec<SaleState>,
+}
+
+/// A sale's audit log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AuditLog {
+    /// Oldest first.
+    pub entries: Vec<AuditEntry>,
+}
+
+impl SaleState {
+    pub(super) fn bare(record: SaleRecord) -> Self {
+        let SaleRecord {
+            sale,
+            hand,
+            revision,
+            ready_replicas,
+            ..
+        } = record;
+        Self {
+            sale,
+            hand,
+            revision,
+            ready_replicas,
+            phase: None,
+            plan: None,
+            problems: Vec::new(),
+        }
+    }
+
+    pub(super) fn of(applied: Applied) -> Self {
+        let Applied {
+            record,
+            plan,
+            problems,
+            ..
+        } = applied;
+        Self {
+            phase: Some(plan.phase),
+            plan: Some(plan),
+            problems,
+            ..Self::bare(record)
+        }
+    }
+}
+
+/// The override that was asked for.
+pub(super) fn wanted(request: &OverrideRequest) -> ApiResult<Override> {
+    match (request.action, request.value) {
+        (Action::Pause, None) => Ok(Override::Pause),
+        (Action::Resume, None) => Ok(Override::Resume),
+        (Action::Reset, None) => Ok(Override::Reset),
+        (Action::Rate, Some(rate)) => Ok(Override::Rate(rate)),
+        (Action::Cap, Some(cap)) => Ok(Override::Cap(cap)),
+        (Action::Rate | Action::Cap, None) => {
+            Err(ApiError::bad_request("value: is missing (give the new figure)"))
+        }
+        (Action::Pause | Action::Resume | Action::Reset, Some(_)) => Err(ApiError::bad_request(
+            "value: means nothing for this action (leave it out)",
+        )),
+    }
+}
+
+/// Who and why, trimmed; both go into the audit log.
+pub(super) fn said_by(actor: &str, reason: &str) -> ApiResult<(String, String)> {
+    for (field, text, chars_max) in [
+        ("actor", actor, ACTOR_CHARS_MAX),
+        ("reason", reason, REASON_CHARS_MAX),
+    ] {
+        let chars = text.trim().chars().count();
+        if chars == 0 || chars > chars_max {
+            return Err(ApiError::bad_request(format!(
+                "{field}: has {chars} characters (give it 1 to {chars_max}: it goes into the audit log)"
+            )));
+        }
+    }
+    Ok((actor.trim().to_owned(), reason.trim().to_owned()))
+}
+
+/// The terms of a sale in a line of the audit log.
+pub(super) fn terms(sale: &Sale) -> String {
+    let Sale {
+        schedule,
+        seats,
+        admission,
+        capacity,
+        ..
+    } = sale;
+    format!(
+        "{seats} seats, opens {}, closes {}, {}/s, cap {}, {} replicas of {}/s",
+        schedule.opens_at.0,
+        schedule.closes_at.0,
+        admission.rate_per_s,
+        admission.cap,
+        capacity.replicas,
+        capacity.rate_per_replica
+    )
+}
+
+/// What holds under an operator's hand, in a line of the audit log.
+pub(super) fn tell_hand(sale: &Sale, hand: Hand) -> String {
+    let held = if hand.paused { "held, " } else { "" };
+    let rate = hand.rate_per_s.unwrap_or(sale.admission.rate_per_s);
+    let cap = hand.cap.unwrap_or(sale.admission.cap);
+    format!("{held}{rate}/s, cap {cap}")
+}

@@ -1,0 +1,360 @@
+//! Events from the admin's form to the visitor's page, with the real booking beside it (R-CAT, R-ADM).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode},
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use urr_kit::{
+    clock::Clock,
+    identity::{Identity, Role, write_headers},
+    testing::TestBed,
+    wire,
+};
+use uuid::Uuid;
+
+struct World {
+    bed: TestBed,
+    catalog: Router,
+    internal: Router,
+    booking: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let bed = TestBed::new().await;
+        let booking = urr_booking::start(&bed.ctx(), urr_booking::Config::default())
+            .await
+            .unwrap();
+        let base = bed.serve(booking.app(&bed.ctx())).await;
+        let ctx = bed
+            .ctx()
+            .with_settings(|settings| settings.urls.booking = base.clone());
+        let service = urr_catalog::start(&ctx, urr_catalog::Config::default())
+            .await
+            .unwrap();
+        Self {
+            bed,
+            catalog: service.router,
+            internal: service.internal,
+            booking: base,
+        }
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        role: Option<Role>,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(role) = role {
+            let identity = Identity {
+                user_id: Uuid::new_v4(),
+                email: "admin@urr.com".to_owned(),
+                role,
+            };
+            write_headers(request.headers_mut().unwrap(), &identity);
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        answer(&self.catalog, request.body(body).unwrap()).await
+    }
+
+    async fn admin(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        self.call(method, path, Some(Role::Admin), body).await
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.call(Method::GET, path, None, None).await
+    }
+
+    async fn layout(&self) -> Uuid {
+        let config = json!({"sections": [
+            {"name": "A", "rows": 2, "seatsPerRow": 5, "price": 99_000, "startRow": 1},
+            {"name": "B", "rows": 1, "seatsPerRow": 4, "price": 55_000, "startRow": 3},
+        ]});
+        let made: Value = self
+            .bed
+            .ctx()
+            .internal()
+            .post_json(
+                &format!("{}/internal/seat-layouts", self.booking),
+                &json!({"name": format!("hall-{}", Uuid::new_v4()), "layout_config": config}),
+            )
+            .await
+            .unwrap();
+        let id = made["layout"]["id"]
+            .as_str()
+            .or_else(|| made["id"].as_str())
+            .unwrap_or_else(|| panic!("{made}"));
+        id.parse().unwrap()
+    }
+
+    /// An event on sale from `opens_in_s` on for an hour.
+    fn draft(&self, title: &str, opens_in_s: i64) -> Value {
+        let now = self.bed.clock().now();
+        json!({
+            "title": title,
+            "venue": "Olympic Hall",
+            "eventDate": wire::text(wire::at(now.plus_s(30 * 86_400))),
+            "saleStartDate": wire::text(wire::at(now.plus_s(opens_in_s))),
+            "saleEndDate": wire::text(wire::at(now.plus_s(opens_in_s + 3600))),
+            "artistName": "The Waves",
+        })
+    }
+}
+
+async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn a_new_event_gets_its_seats_and_opens_by_the_clock() {
+    let world = World::new().await;
+    let mut draft = world.draft("Spring Tour", 60);
+    draft["seatLayoutId"] = json!(world.layout().await);
+    assert_eq!(
+        world
+            .call(
+                Method::POST,
+                "/api/admin/events",
+                Some(Role::User),
+                Some(draft.clone())
+            )
+            .await
+            .0,
+        StatusCode::FORBIDDEN
+    );
+    let (status, made) = world.admin(Method::POST, "/api/admin/events", Some(draft)).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let id = made["event"]["id"].as_str().unwrap().to_owned();
+
+    let (_, detail) = world.get(&format!("/api/events/{id}")).await;
+    assert_eq!(detail["event"]["status"], "upcoming");
+    assert!(
+        detail["event"]["artist_id"].is_string(),
+        "quirk 28: the artist is linked"
+    );
+    assert!(detail["preSaleSchedule"]["bronze"].is_string());
+    assert_eq!(detail["ticketTypes"], detail["event"]["ticket_types"]);
+    // R-CAT-03: the sale window decides, not a job.
+    world.bed.clock().advance_ms(60_000);
+    assert_eq!(
+        world.get(&format!("/api/events/{id}")).await.1["event"]["status"],
+        "on_sale"
+    );
+
+    let (_, list) = world.get("/api/events?q=spring&status=on_sale").await;
+    assert_eq!(list["events"][0]["id"], id);
+    assert_eq!(
+        (&list["events"][0]["min_price"], &list["events"][0]["max_price"]),
+        (&json!(55_000), &json!(99_000))
+    );
+
+    let seats: Value = world
+        .bed
+        .ctx()
+        .internal()
+        .get_json(&format!("{}/internal/seats/count/{id}", world.booking))
+        .await
+        .unwrap();
+    assert_eq!(seats["count"], 14);
+    let again = world
+        .admin(
+            Method::POST,
+            &format!("/api/admin/events/{id}/generate-seats"),
+            None,
+        )
+        .await;
+    assert_eq!(again.0, StatusCode::BAD_REQUEST, "{}", again.1);
+    let (_, dashboard) = world.admin(Method::GET, "/api/admin/dashboard", None).await;
+    assert_eq!(dashboard["stats"]["totalEvents"], 1, "{dashboard}");
+    let (status, page) = world
+        .admin(
+            Method::GET,
+            "/api/admin/reservations?limit=5&status=pending",
+            None,
+        )
+        .await;
+    assert_eq!(
+        (status, &page["reservations"]),
+        (StatusCode::OK, &json!([])),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn standing_tickets_show_in_detail_and_list() {
+    let world = World::new().await;
+    let mut draft = world.draft("Club", 0);
+    draft["ticketTypes"] = json!([{"name": "Standing", "price": 44_000, "totalQuantity": 300}]);
+    let (_, made) = world.admin(Method::POST, "/api/admin/events", Some(draft)).await;
+    let id = made["event"]["id"].as_str().unwrap().to_owned();
+    let more = json!({"name": "Balcony", "price": 66_000, "totalQuantity": 50});
+    let (status, kind) = world
+        .admin(
+            Method::POST,
+            &format!("/api/admin/events/{id}/tickets"),
+            Some(more),
+        )
+        .await;
+    assert_eq!(status, StatusCode::CREATED, "{kind}");
+    let (_, detail) = world.get(&format!("/api/events/{id}")).await;
+    let names: Vec<&str> = detail["ticketTypes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|kind| kind["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["Balcony", "Standing"], "dearest first");
+    let (_, list) = world.get("/api/events").await;
+    let row = &list["events"][0];
+    assert_eq!(
+        (&row["ticket_type_count"], &row["max_price"]),
+        (&json!(2), &json!(66_000))
+    );
+}
+
+#[tokio::test]
+async fn a_form_that_is_wrong_is_refused_by_field() {
+    let world = World::new().await;
+    let broken = |field: &str, value: Value| {
+        let mut draft = world.draft("X", 0);
+        draft[field] = value;
+        draft
+    };
+    for (draft, word) in [
+        (broken("title", json!("  ")), "title"),
+        (broken("venue", Value::Null), "venue"),
+        (broken("eventDate", Value::Null), "eventDate"),
+        (
+            broken("saleEndDate", json!("2001-01-01T00:00:00+09:00")),
+            "saleEndDate",
+        ),
+        (
+            broken(
+                "ticketTypes",
+                json!([{"name": "S", "price": -1, "totalQuantity": 1}]),
+            ),
+            "price",
+        ),
+        (
+            broken(
+                "ticketTypes",
+                json!([{"name": "S", "price": 1, "totalQuantity": 0}]),
+            ),
+            "totalQuantity",
+        ),
+    ] {
+        let (status, body) = world.admin(Method::POST, "/api/admin/events", Some(draft)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+        assert!(body["error"].as_str().unwrap().contains(word), "{word}: {body}");
+    }
+    assert_eq!(
+        world.get("/api/events").await.1["pagination"]["total"],
+        0,
+        "nothing was half made"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_layout_leaves_no_event_behind() {
+    let world = World::new().await;
+    let mut draft = world.draft("X", 0);
+    draft["seatLayoutId"] = json!(Uuid::new_v4());
+    let (status, body) = world.admin(Method::POST, "/api/admin/events", Some(draft)).await;
+    assert!(status.is_client_error(), "{status} {body}");
+    assert_eq!(world.get("/api/events").await.1["pagination"]["total"], 0);
+}
+
+#[tokio::test]
+async fn change_cancel_and_delete_are_seen_at_once() {
+    let world = World::new().await;
+    let (_, made) = world
+        .admin(Method::POST, "/api/admin/events", Some(world.draft("Old", 0)))
+        .await;
+    let id = made["event"]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/admin/events/{id}");
+    world.get(&format!("/api/events/{id}")).await;
+    let (status, _) = world.admin(Method::PUT, &path, Some(world.draft("New", 0))).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        world.get(&format!("/api/events/{id}")).await.1["event"]["title"],
+        "New"
+    );
+    let (_, cancelled) = world.admin(Method::POST, &format!("{path}/cancel"), None).await;
+    assert_eq!(
+        (&cancelled["event"]["status"], &cancelled["cancelledReservations"]),
+        (&json!("cancelled"), &json!(0))
+    );
+    assert_eq!(
+        world.admin(Method::POST, &format!("{path}/cancel"), None).await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(world.admin(Method::DELETE, &path, None).await.0, StatusCode::OK);
+    assert_eq!(
+        world.get(&format!("/api/events/{id}")).await.0,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn pages_are_clamped_and_searched_literally() {
+    let world = World::new().await;
+    for title in ["100% Live", "1000 Lives"] {
+        world
+            .admin(Method::POST, "/api/admin/events", Some(world.draft(title, 0)))
+            .await;
+    }
+    let (_, list) = world.get("/api/events?page=0&limit=100000").await;
+    assert_eq!(
+        list["pagination"],
+        json!({"page": 1, "limit": 100, "total": 2, "totalPages": 1})
+    );
+    let (_, found) = world.get("/api/events?q=100%25").await;
+    assert_eq!(found["pagination"]["total"], 1, "{found}");
+    assert_eq!(
+        world.get("/api/events/not-a-uuid").await.0,
+        StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test]
+async fn the_queue_hears_what_it_shows_and_strangers_do_not() {
+    let world = World::new().await;
+    let (_, made) = world
+        .admin(Method::POST, "/api/admin/events", Some(world.draft("Night", 0)))
+        .await;
+    let path = format!(
+        "/internal/events/{}/queue-info",
+        made["event"]["id"].as_str().unwrap()
+    );
+    let call = |token: Option<String>| {
+        let mut request = Request::builder().uri(&path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    assert_eq!(
+        answer(&world.internal, call(None)).await.0,
+        StatusCode::UNAUTHORIZED
+    );
+    let token = world.bed.ctx().secrets.internal_api_token.clone();
+    let (_, info) = answer(&world.internal, call(Some(token))).await;
+    assert_eq!(info, json!({"title": "Night", "artist": "The Waves"}));
+}
