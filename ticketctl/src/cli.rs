@@ -117,7 +117,10 @@ mod tests {
         for code in ["0 ", "1 ", "2 ", "97", "98", "99", "130"] {
             assert!(help.contains(code), "{code} in\n{help}");
         }
-        assert!(!help.contains("urr "), "the way a drill starts its parts is hidden");
+        assert!(
+            !help.contains("urr "),
+            "the way a drill starts its parts is hidden"
+        );
     }
 
     #[test]

@@ -5,12 +5,7 @@
 //! everything else to stderr; the exit codes in `exit` are a contract.
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::print_stdout
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
 )]
 
 mod cli;

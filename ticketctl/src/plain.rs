@@ -174,9 +174,6 @@ mod tests {
             ["      drill: one", "      drill: two"]
         );
         picture.notes.push_back(note(2, "three"));
-        assert_eq!(
-            printed.lines(&picture, false, Millis(0)),
-            ["      drill: three"]
-        );
+        assert_eq!(printed.lines(&picture, false, Millis(0)), ["      drill: three"]);
     }
 }

@@ -9,6 +9,17 @@ use tokio::{
     sync::watch,
 };
 
+/// Signals cannot be listened for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    /// Not for Ctrl-C.
+    #[error("Ctrl-C cannot be listened for")]
+    Interrupt(#[source] ctrlc::Error),
+    /// Not for the others.
+    #[error("SIGTERM and SIGHUP cannot be listened for")]
+    Other(#[source] std::io::Error),
+}
+
 /// How often somebody has asked us to end.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupts(Arc<watch::Sender<u32>>);
@@ -19,14 +30,15 @@ impl Interrupts {
         Self(Arc::new(watch::Sender::new(0)))
     }
 
-    /// Listens for SIGINT, SIGTERM and SIGHUP (a closed terminal) from now on.
-    pub(crate) fn listen(&self) -> std::io::Result<()> {
-        for kind in [
-            SignalKind::interrupt(),
-            SignalKind::terminate(),
-            SignalKind::hangup(),
-        ] {
-            let mut signals = signal(kind)?;
+    /// Listens for SIGINT, SIGTERM and SIGHUP (a closed terminal) from now on. Once a process.
+    ///
+    /// SIGINT goes through the crate `ctrlc` because goose takes it there, overwriting whoever has
+    /// it, as soon as a load begins; who comes first keeps it.
+    pub(crate) fn listen(&self) -> Result<(), ListenError> {
+        let this = self.clone();
+        ctrlc::set_handler(move || this.ask()).map_err(ListenError::Interrupt)?;
+        for kind in [SignalKind::terminate(), SignalKind::hangup()] {
+            let mut signals = signal(kind).map_err(ListenError::Other)?;
             let this = self.clone();
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {

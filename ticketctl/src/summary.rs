@@ -83,12 +83,7 @@ fn write(out: &mut String, title: &str, verdict: &Verdict) -> std::fmt::Result {
     for (what, path) in &verdict.files {
         writeln!(out, "{what:<10} {}", path.display())?;
     }
-    writeln!(
-        out,
-        "{:<10} {}",
-        "took",
-        duration_s(verdict.took.as_secs())
-    )?;
+    writeln!(out, "{:<10} {}", "took", duration_s(verdict.took.as_secs()))?;
     writeln!(
         out,
         "{:<10} {} ({})",

@@ -27,12 +27,7 @@ pub(crate) fn countdown(now: Millis, opens_at: Millis) -> String {
         since_ms.unsigned_abs() / 100
     };
     let (s, tenth) = (tenths / 10, tenths % 10);
-    format!(
-        "T{sign}{:02}:{:02}:{:02}.{tenth}",
-        s / 3600,
-        s / 60 % 60,
-        s % 60
-    )
+    format!("T{sign}{:02}:{:02}:{:02}.{tenth}", s / 3600, s / 60 % 60, s % 60)
 }
 
 /// The same for a log line, where hours are rare and room is scarce: `T+07:42.0`.

@@ -18,7 +18,11 @@ fn an_opening_ends_well_with_every_law_printed() {
     }
     for file in ["report.html", "report.json", "junit.xml", "snapshots.ndjson"] {
         let path = stage.run_dir().join(file);
-        assert!(path.metadata().is_ok_and(|m| m.len() > 0), "{} is missing", path.display());
+        assert!(
+            path.metadata().is_ok_and(|m| m.len() > 0),
+            "{} is missing",
+            path.display()
+        );
     }
     let html = std::fs::read_to_string(stage.run_dir().join("report.html")).unwrap();
     assert!(!html.contains("src=\"http"), "the report works offline");

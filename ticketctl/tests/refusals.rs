@@ -20,7 +20,12 @@ fn an_unknown_scenario_key_is_named_with_file_and_line() {
     let line = text.lines().position(|l| l.contains("  venue:")).unwrap() + 1;
     fs::write(&file, text.replace("  venue:", "  venu:")).unwrap();
     for verb in ["validate", "drill"] {
-        let output = ticketctl().arg(verb).arg(&file).current_dir(&place).output().unwrap();
+        let output = ticketctl()
+            .arg(verb)
+            .arg(&file)
+            .current_dir(&place)
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(2));
         let said = stderr(&output);
         assert!(said.contains(&format!("typo.yaml:{line}")), "{said}");
@@ -39,7 +44,11 @@ fn a_scenario_that_is_not_there_is_named() {
 
 #[test]
 fn good_scenarios_are_said_to_be_good_on_stdout() {
-    let output = ticketctl().arg("validate").arg(scenario("normal")).output().unwrap();
+    let output = ticketctl()
+        .arg("validate")
+        .arg(scenario("normal"))
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("ok"));
 }
@@ -110,10 +119,19 @@ fn watching_without_a_token_or_a_control_api_says_so() {
             .unwrap()
     };
     let output = watch("http://127.0.0.1:9");
-    assert_eq!(output.status.code(), Some(2), "no token file: {}", stderr(&output));
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "no token file: {}",
+        stderr(&output)
+    );
     fs::write(&token, "secret-of-somebody\n").unwrap();
     let output = watch("http://127.0.0.1:9");
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).contains("http://127.0.0.1:9"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("http://127.0.0.1:9"),
+        "{}",
+        stderr(&output)
+    );
     assert!(!stderr(&output).contains("secret-of-somebody"));
 }

@@ -42,7 +42,7 @@ pub(crate) async fn run(args: DrillArgs) -> Exit {
     };
     let interrupts = Interrupts::new();
     if let Err(error) = interrupts.listen() {
-        complain(&format!("cannot listen for signals: {error}"));
+        complain(&with_causes(&error));
         return Exit::Failure;
     }
     let hands = Stagehands {
@@ -72,12 +72,7 @@ pub(crate) async fn run(args: DrillArgs) -> Exit {
 }
 
 /// The terminal UI where there is a terminal, lines of progress elsewhere.
-fn show(
-    hands: &Stagehands,
-    plain: bool,
-    exit_when_done: bool,
-    over: CancellationToken,
-) -> JoinHandle<()> {
+fn show(hands: &Stagehands, plain: bool, exit_when_done: bool, over: CancellationToken) -> JoinHandle<()> {
     let pictures = hands.board.watch();
     let clock = hands.clock.clone();
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
@@ -108,7 +103,9 @@ fn show(
     let interrupts = hands.interrupts.clone();
     tokio::spawn(async move {
         if let Err(error) = tui::run(setup).await {
-            complain(&format!("the terminal failed ({error}); the drill goes on without it"));
+            complain(&format!(
+                "the terminal failed ({error}); the drill goes on without it"
+            ));
         }
         if interrupts.is_asked() {
             complain("stopping; once more (Ctrl-C) forces");

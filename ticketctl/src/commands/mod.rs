@@ -8,12 +8,7 @@ use crate::{
     cli::{Cli, Command},
     exit::Exit,
 };
-use std::{
-    ffi::OsString,
-    future::Future,
-    io::Write as _,
-    process::ExitCode,
-};
+use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
 
 /// Carries out what was asked.
 pub(crate) fn run(cli: Cli) -> ExitCode {
@@ -35,10 +30,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 /// Runs on this very thread (see `drill::fleet`: children live as long as the thread that started
 /// them), with workers for everything that is spawned.
 fn on_runtime(command: impl Future<Output = Exit>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("cannot start the async runtime: {error}"));

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: WatchArgs) -> Exit {
     }
     let interrupts = Interrupts::new();
     if let Err(error) = interrupts.listen() {
-        complain(&format!("cannot listen for signals: {error}"));
+        complain(&with_causes(&error));
         return Exit::Failure;
     }
     let (to, mut received) = mpsc::channel(UNPRINTED);
@@ -65,8 +65,7 @@ pub(crate) async fn run(args: WatchArgs) -> Exit {
                     Err(error) => complain(&format!("a snapshot could not be printed: {error}")),
                 },
                 Output::Text => {
-                    let due =
-                        printed_at.is_none_or(|at| snapshot.at.since(at) >= SENTENCE_EVERY_MS);
+                    let due = printed_at.is_none_or(|at| snapshot.at.since(at) >= SENTENCE_EVERY_MS);
                     if due {
                         printed_at = Some(snapshot.at);
                         say(&sentence(&snapshot));

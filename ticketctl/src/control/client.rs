@@ -165,13 +165,10 @@ impl ControlClient {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ControlError> {
-        let response = request
-            .send()
-            .await
-            .map_err(|source| ControlError::Unreachable {
-                url: self.base.clone(),
-                source,
-            })?;
+        let response = request.send().await.map_err(|source| ControlError::Unreachable {
+            url: self.base.clone(),
+            source,
+        })?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

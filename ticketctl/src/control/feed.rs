@@ -24,11 +24,7 @@ pub(crate) enum Received {
 }
 
 /// Follows until `stop`, or until nobody reads any more.
-pub(crate) async fn follow(
-    control: ControlClient,
-    to: mpsc::Sender<Received>,
-    stop: CancellationToken,
-) {
+pub(crate) async fn follow(control: ControlClient, to: mpsc::Sender<Received>, stop: CancellationToken) {
     let mut pause = FIRST_RETRY;
     loop {
         let broke = tokio::select! {
@@ -48,11 +44,7 @@ pub(crate) async fn follow(
 }
 
 /// One connection, until it breaks. `None` when the reader is gone.
-async fn read(
-    control: &ControlClient,
-    to: &mpsc::Sender<Received>,
-    pause: &mut Duration,
-) -> Option<String> {
+async fn read(control: &ControlClient, to: &mpsc::Sender<Received>, pause: &mut Duration) -> Option<String> {
     let response = match timeout(SILENCE, control.stream()).await {
         Err(_) => return Some("no answer".to_owned()),
         Ok(Err(error)) => return Some(short(&error)),
@@ -88,9 +80,7 @@ async fn read(
 /// What fits into a status line.
 fn short(error: &ControlError) -> String {
     match error {
-        ControlError::Unreachable { source, .. } if source.is_connect() => {
-            "connection refused".to_owned()
-        }
+        ControlError::Unreachable { source, .. } if source.is_connect() => "connection refused".to_owned(),
         other => other.to_string(),
     }
 }

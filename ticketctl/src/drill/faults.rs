@@ -78,11 +78,8 @@ impl Unrest<'_> {
             return Ok(());
         };
         let back_in = age(i64::from(back_in_ms));
-        self.board.note(
-            now,
-            "drill",
-            format!("killed {name}; it comes back in {back_in}"),
-        );
+        self.board
+            .note(now, "drill", format!("killed {name}; it comes back in {back_in}"));
         sleep(Duration::from_millis(u64::from(back_in_ms))).await;
         self.back(fault.kill).await
     }

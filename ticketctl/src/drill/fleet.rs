@@ -168,7 +168,10 @@ impl Fleet {
         let mut last = "it does not answer".to_owned();
         loop {
             if *ended.borrow_and_update() {
-                anyhow::bail!("{name} ended while starting; its log ends with\n{}", self.tail(name));
+                anyhow::bail!(
+                    "{name} ended while starting; its log ends with\n{}",
+                    self.tail(name)
+                );
             }
             match http.get(&url).send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),

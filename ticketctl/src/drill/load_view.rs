@@ -42,7 +42,11 @@ pub(super) fn asides(f: &Funnel) -> Vec<Aside> {
         aside("looked", of(Outcome::Browsed), false),
         aside("gave up", of(Outcome::GaveUp), false),
         aside("sold out", of(Outcome::SoldOut) + of(Outcome::LostRace), false),
-        aside("pay failed", of(Outcome::PaymentRefused) + of(Outcome::HoldLost), false),
+        aside(
+            "pay failed",
+            of(Outcome::PaymentRefused) + of(Outcome::HoldLost),
+            false,
+        ),
         aside("shut out", of(Outcome::Refused) + of(Outcome::Blocked), false),
         aside("waiting", of(Outcome::StillWaiting), false),
         aside("broke in", of(Outcome::BrokeIn), true),

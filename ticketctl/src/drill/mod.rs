@@ -153,12 +153,7 @@ pub(crate) async fn run(plan: &Plan, hands: &Stagehands) -> Result<Verdict, Fail
 }
 
 /// From an empty machine to a verdict.
-async fn steps(
-    plan: &Plan,
-    hands: &Stagehands,
-    host: &mut Host,
-    dir: &Path,
-) -> anyhow::Result<Verdict> {
+async fn steps(plan: &Plan, hands: &Stagehands, host: &mut Host, dir: &Path) -> anyhow::Result<Verdict> {
     let Stagehands { board, clock, .. } = hands;
     let scenario = &plan.scenario;
     preflight::check(plan, dir)?;
@@ -174,7 +169,10 @@ async fn steps(
 
     let auditor = Auditor::arrive(&services.settings, clock).await?;
 
-    board.stage(Stage::Venue, format!("{} seats", crate::text::grouped(scenario.seats())));
+    board.stage(
+        Stage::Venue,
+        format!("{} seats", crate::text::grouped(scenario.seats())),
+    );
     let organiser = Organiser::new(services, &secrets, clock.now())?;
     let id = organiser.build(scenario, clock.now()).await?;
 
@@ -242,9 +240,7 @@ async fn steps(
     unsettled.extend(unapplied);
 
     board.stage(Stage::Audit, "");
-    let audit = auditor
-        .judge(&sale, &result.observations.laws, &witness)
-        .await?;
+    let audit = auditor.judge(&sale, &result.observations.laws, &witness).await?;
 
     board.stage(Stage::Report, "");
     let outcome = report::Outcome {

@@ -46,8 +46,8 @@ fn open_files(plan: &Plan) -> anyhow::Result<()> {
 }
 
 fn disk(dir: &Path) -> anyhow::Result<()> {
-    let stat = rustix::fs::statvfs(dir)
-        .with_context(|| format!("looking at the disk of {}", dir.display()))?;
+    let stat =
+        rustix::fs::statvfs(dir).with_context(|| format!("looking at the disk of {}", dir.display()))?;
     let free_mb = stat.f_bavail.saturating_mul(stat.f_frsize) / 1_000_000;
     if free_mb < RUN_FREE_MB {
         bail!(

@@ -129,9 +129,7 @@ fn headline(report: &RunReport) -> String {
     );
     let count = |found: Found| {
         let findings = report.audit.iter().flat_map(|audit| &audit.findings);
-        findings
-            .filter(|f| f.verdict == found && !f.passes())
-            .count()
+        findings.filter(|f| f.verdict == found && !f.passes()).count()
     };
     let s = |n: usize| if n == 1 { "law is" } else { "laws are" };
     match report.conclusion() {
@@ -152,13 +150,11 @@ fn headline(report: &RunReport) -> String {
 /// `2 cores, 23 GiB`.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let memory = std::fs::read_to_string("/proc/meminfo")
-        .ok()
-        .and_then(|text| {
-            let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
-            let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-            Some(format!(", {} GiB", kib / (1024 * 1024)))
-        });
+    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(format!(", {} GiB", kib / (1024 * 1024)))
+    });
     format!("{cores} cores{}", memory.unwrap_or_default())
 }
 

@@ -108,10 +108,7 @@ mod tests {
         run.finish().unwrap();
         assert!(target.join("report.json").exists());
 
-        assert!(matches!(
-            RunDir::create(&target),
-            Err(RunDirError::Exists(_))
-        ));
+        assert!(matches!(RunDir::create(&target), Err(RunDirError::Exists(_))));
 
         let unfinished = RunDir::create(&place.path().join("runs/other")).unwrap();
         drop(unfinished);

@@ -112,7 +112,10 @@ fn layout(
             ("NO_COLOR".to_owned(), "1".to_owned()),
             // Loopback has no TLS; a browser would keep Secure cookies to itself.
             ("COOKIE_SECURE".to_owned(), "false".to_owned()),
-            ("RESERVATION_CLEANUP_INTERVAL_MS".to_owned(), CLEANUP_INTERVAL_MS.to_owned()),
+            (
+                "RESERVATION_CLEANUP_INTERVAL_MS".to_owned(),
+                CLEANUP_INTERVAL_MS.to_owned(),
+            ),
             (
                 "BOOKING_SEATS_PER_BOOKING".to_owned(),
                 scenario.sale.seats_per_booking.to_string(),
@@ -126,9 +129,11 @@ fn layout(
         health,
     };
 
-    let mut specs = vec![
-        spec("testpay", testpay_args(testpay, &scenario.payment, scenario.seed), testpay),
-    ];
+    let mut specs = vec![spec(
+        "testpay",
+        testpay_args(testpay, &scenario.payment, scenario.seed),
+        testpay,
+    )];
     for (process, address) in &separate {
         let args = words([process.name(), "--listen", &address.to_string()]);
         specs.push(spec(process.name(), args, *address));
@@ -149,11 +154,7 @@ fn layout(
     Ok((services, specs))
 }
 
-fn all_args(
-    public: SocketAddr,
-    internal: SocketAddr,
-    separate: &[(Process, SocketAddr)],
-) -> Vec<OsString> {
+fn all_args(public: SocketAddr, internal: SocketAddr, separate: &[(Process, SocketAddr)]) -> Vec<OsString> {
     let mut args = words([
         "all",
         "--listen",

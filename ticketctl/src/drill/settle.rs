@@ -71,7 +71,11 @@ impl Quiet<'_> {
                 "SELECT count(*) FROM {}.outbox_events WHERE NOT published AND NOT dead",
                 quoted(&schema)
             );
-            say(&mut open, count(&mut db, sql).await?, &format!("events unpublished in {schema}"));
+            say(
+                &mut open,
+                count(&mut db, sql).await?,
+                &format!("events unpublished in {schema}"),
+            );
         }
         // `next_check_at` is payment's own note that something is owed (its migration says so);
         // other services keep tables of the same name.
@@ -107,7 +111,11 @@ impl Quiet<'_> {
         }
         let mut open = Vec::new();
         for (group, events) in behind {
-            say(&mut open, events as u64, &format!("events not yet consumed by {group}"));
+            say(
+                &mut open,
+                events as u64,
+                &format!("events not yet consumed by {group}"),
+            );
         }
         Ok(open)
     }
@@ -146,11 +154,7 @@ fn say(open: &mut Vec<String>, n: u64, what: &str) {
     }
 }
 
-async fn schemas_with(
-    db: &mut PgConnection,
-    table: &str,
-    column: &str,
-) -> sqlx::Result<Vec<String>> {
+async fn schemas_with(db: &mut PgConnection, table: &str, column: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT table_schema::text FROM information_schema.columns
          WHERE table_name = $1 AND column_name = $2 ORDER BY 1",
@@ -162,9 +166,7 @@ async fn schemas_with(
 }
 
 async fn count(db: &mut PgConnection, sql: String) -> sqlx::Result<u64> {
-    let n: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
-        .fetch_one(db)
-        .await?;
+    let n: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(db).await?;
     Ok(n.unsigned_abs())
 }
 

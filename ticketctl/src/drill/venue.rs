@@ -46,11 +46,7 @@ struct WithId {
 
 impl<'a> Organiser<'a> {
     /// An organiser at these services.
-    pub(super) fn new(
-        services: &'a Services,
-        secrets: &'a Secrets,
-        now: Millis,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn new(services: &'a Services, secrets: &'a Secrets, now: Millis) -> anyhow::Result<Self> {
         let admin = Identity {
             user_id: Uuid::new_v4(),
             email: "drill@urr.example".to_owned(),
@@ -78,7 +74,10 @@ impl<'a> Organiser<'a> {
         let layout = self
             .create(
                 self.http
-                    .post(format!("{}/internal/seat-layouts", self.services.settings.urls.booking))
+                    .post(format!(
+                        "{}/internal/seat-layouts",
+                        self.services.settings.urls.booking
+                    ))
                     .bearer_auth(self.internal_token)
                     .json(&layout),
             )
@@ -100,7 +99,10 @@ impl<'a> Organiser<'a> {
     pub(super) async fn announce(&self, scenario: &Scenario, sale: &Sale) -> anyhow::Result<()> {
         let request = self
             .http
-            .put(format!("{}/api/v1/admin/events/{}", self.services.public, sale.id))
+            .put(format!(
+                "{}/api/v1/admin/events/{}",
+                self.services.public, sale.id
+            ))
             .bearer_auth(&self.access_token)
             .json(&event(scenario, sale, Uuid::nil()));
         send(request).await.context("announcing the event").map(|_| ())

@@ -4,8 +4,8 @@ use super::{state::App, theme::Theme};
 use crate::{
     exit::Exit,
     picture::{
-        Aside, Feed, FunnelStep, LawLine, LawVerdict, LoadView, Picture, Stage, StepLatency,
-        ThresholdLine, Verdict,
+        Aside, Feed, FunnelStep, LawLine, LawVerdict, LoadView, Picture, Stage, StepLatency, ThresholdLine,
+        Verdict,
     },
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -225,8 +225,14 @@ pub(super) fn verdict(cap: LawVerdict) -> Verdict {
         unsettled: Vec::new(),
         took: Duration::from_secs(52),
         files: vec![
-            ("report", PathBuf::from("runs/club-night-20261121-131500/report.html")),
-            ("data", PathBuf::from("runs/club-night-20261121-131500/report.json")),
+            (
+                "report",
+                PathBuf::from("runs/club-night-20261121-131500/report.html"),
+            ),
+            (
+                "data",
+                PathBuf::from("runs/club-night-20261121-131500/report.json"),
+            ),
         ],
     }
 }

@@ -161,9 +161,7 @@ fn confirming(app: &mut App, proposal: Proposal, code: KeyCode) -> Effect {
 
 fn stepped(app: &App, proposal: Proposal, up: bool) -> Proposal {
     match (proposal.action, app.picture.snapshot.as_ref()) {
-        (Action::Rate(rate), Some(snapshot)) => {
-            Proposal::rate_by(snapshot, rate, if up { 10 } else { -10 })
-        }
+        (Action::Rate(rate), Some(snapshot)) => Proposal::rate_by(snapshot, rate, if up { 10 } else { -10 }),
         _ => proposal,
     }
 }

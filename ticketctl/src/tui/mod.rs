@@ -72,12 +72,7 @@ pub(crate) async fn run(mut setup: Setup) -> io::Result<()> {
     let mut terminal = term::open()?;
     let mut keys = EventStream::new();
     let first = setup.pictures.borrow_and_update().clone();
-    let mut app = App::new(
-        first,
-        Theme::from_env(),
-        setup.actor.clone(),
-        setup.clock.now(),
-    );
+    let mut app = App::new(first, Theme::from_env(), setup.actor.clone(), setup.clock.now());
     let (answers, mut answered) = mpsc::channel::<Result<Override, String>>(OVERRIDES_IN_FLIGHT);
     let mut ticks = tokio::time::interval(FRAME);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

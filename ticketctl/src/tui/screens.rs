@@ -152,16 +152,10 @@ fn stale_data_is_grey_and_labelled_with_its_age() {
 #[test]
 fn a_change_is_previewed_before_it_is_made() {
     let mut app = fixtures::app();
-    input::key(
-        &mut app,
-        KeyEvent::new(KeyCode::Char('+'), KeyModifiers::NONE),
-    );
+    input::key(&mut app, KeyEvent::new(KeyCode::Char('+'), KeyModifiers::NONE));
     insta::assert_snapshot!("preview_80x24", text(&screen(&app, (80, 24))));
     input::key(&mut app, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
-    input::key(
-        &mut app,
-        KeyEvent::new(KeyCode::Char('?'), KeyModifiers::NONE),
-    );
+    input::key(&mut app, KeyEvent::new(KeyCode::Char('?'), KeyModifiers::NONE));
     insta::assert_snapshot!("help_80x24", text(&screen(&app, (80, 24))));
 }
 

@@ -113,11 +113,7 @@ impl App {
     /// Time passed.
     pub(crate) fn tick(&mut self, now: Millis) {
         self.now = now;
-        if self
-            .notice
-            .as_ref()
-            .is_some_and(|n| now.since(n.at) > NOTICE_MS)
-        {
+        if self.notice.as_ref().is_some_and(|n| now.since(n.at) > NOTICE_MS) {
             self.notice = None;
         }
     }
@@ -152,14 +148,9 @@ impl App {
         if self.over() {
             return Freshness::Final;
         }
-        let since = picture
-            .snapshot
-            .as_ref()
-            .map(|s| self.now.since(s.at).max(0));
+        let since = picture.snapshot.as_ref().map(|s| self.now.since(s.at).max(0));
         match (&picture.feed, since) {
-            (Feed::Lost(_), since) => {
-                Freshness::Lost(since.map_or_else(|| "no data".to_owned(), age))
-            }
+            (Feed::Lost(_), since) => Freshness::Lost(since.map_or_else(|| "no data".to_owned(), age)),
             (_, None) => Freshness::None,
             (_, Some(ms)) if ms > STALE_AFTER_MS => Freshness::Stale(age(ms)),
             (_, Some(ms)) => Freshness::Live(age(ms)),

@@ -47,8 +47,7 @@ impl Field {
 impl Proposal {
     /// Pause when moving, resume when paused. `None` when the sale is in no state for either.
     pub(crate) fn pause_or_resume(snapshot: &Snapshot) -> Result<Self, &'static str> {
-        let paused = snapshot.phase == Phase::Paused
-            || snapshot.queue.as_ref().is_some_and(|q| q.paused);
+        let paused = snapshot.phase == Phase::Paused || snapshot.queue.as_ref().is_some_and(|q| q.paused);
         match snapshot.phase {
             Phase::SoldOut => return Err("the sale is sold out: there is no line to hold"),
             Phase::Closed => return Err("the sale is closed: there is no line to hold"),
@@ -59,10 +58,7 @@ impl Proposal {
             Self {
                 action: Action::Resume,
                 from: None,
-                effects: vec![format!(
-                    "the line moves again; {} people wait",
-                    grouped(waiting)
-                )],
+                effects: vec![format!("the line moves again; {} people wait", grouped(waiting))],
             }
         } else {
             Self {

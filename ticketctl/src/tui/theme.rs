@@ -80,9 +80,7 @@ impl Theme {
     /// A key in the key line.
     pub(crate) const fn key(self) -> Style {
         if self.colour {
-            Style::new()
-                .fg(Color::Black)
-                .bg(Color::Gray)
+            Style::new().fg(Color::Black).bg(Color::Gray)
         } else {
             Style::new().add_modifier(Modifier::REVERSED)
         }
@@ -136,10 +134,7 @@ impl Theme {
         const BLOCKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
         const ASCII: [&str; 8] = [".", ":", "-", "=", "+", "*", "%", "#"];
         let shown = &values[values.len().saturating_sub(width)..];
-        let top = top
-            .or_else(|| shown.iter().copied().max())
-            .unwrap_or(0)
-            .max(1);
+        let top = top.or_else(|| shown.iter().copied().max()).unwrap_or(0).max(1);
         let mut out = " ".repeat(width.saturating_sub(shown.len()));
         for &value in shown {
             let level = value.min(top).saturating_mul(8).div_ceil(top);

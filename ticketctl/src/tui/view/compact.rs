@@ -37,11 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let of_latency = u16::try_from(room * 2 / 3).unwrap_or(0);
     lines.extend(latency::lines(app, width, of_latency));
     let room = usize::from(area.height).saturating_sub(lines.len());
-    lines.extend(events::lines(
-        app,
-        width,
-        u16::try_from(room).unwrap_or(0),
-    ));
+    lines.extend(events::lines(app, width, u16::try_from(room).unwrap_or(0)));
     frame.render_widget(Paragraph::new(lines), area);
 }
 
@@ -82,10 +78,7 @@ pub(super) fn tiny(frame: &mut Frame<'_>, app: &App, area: Rect) {
                 push(format!("! {} warnings", snapshot.warnings.len()), theme.warn());
             }
         }
-        None => push(
-            format!("{} {clock}", picture.stage.words()),
-            theme.strong(),
-        ),
+        None => push(format!("{} {clock}", picture.stage.words()), theme.strong()),
     }
     push(format!("{}: {}", picture.environment, picture.title), theme.dim());
     push("q quit, larger for more".to_owned(), theme.dim());

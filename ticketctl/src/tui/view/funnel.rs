@@ -39,10 +39,7 @@ pub(super) fn steps(app: &App, funnel: &[FunnelStep], width: u16) -> Vec<Line<'s
                 .unwrap_or_default();
             Line::from(vec![
                 Span::styled(left(app, step.label, LABEL), app.theme.dim()),
-                Span::styled(
-                    format!("{:>COUNT$}", grouped(step.count)),
-                    app.theme.strong(),
-                ),
+                Span::styled(format!("{:>COUNT$}", grouped(step.count)), app.theme.strong()),
                 Span::raw(format!("{share:>PERCENT$} ")),
                 Span::styled(app.theme.bar_text(step.count, whole, bar), app.theme.bar()),
             ])
@@ -51,12 +48,7 @@ pub(super) fn steps(app: &App, funnel: &[FunnelStep], width: u16) -> Vec<Line<'s
 }
 
 /// What lies beside the way: one per line if there is room, else packed.
-pub(super) fn asides(
-    app: &App,
-    asides: &[Aside],
-    width: u16,
-    room: usize,
-) -> Vec<Line<'static>> {
+pub(super) fn asides(app: &App, asides: &[Aside], width: u16, room: usize) -> Vec<Line<'static>> {
     let span = |a: &Aside| {
         let style = if a.alarming && a.count > 0 {
             app.theme.bad()

@@ -27,10 +27,7 @@ fn sale(app: &App, width: u16) -> Line<'static> {
         left.push(Span::raw("  "));
     }
     if let Some(opens_at) = picture.opens_at {
-        left.push(Span::styled(
-            countdown(app.shown_now(), opens_at),
-            theme.strong(),
-        ));
+        left.push(Span::styled(countdown(app.shown_now(), opens_at), theme.strong()));
         left.push(Span::raw("  "));
     }
     // The name gives way first: phase, countdown and banner must stay on the narrowest screen.
@@ -38,10 +35,7 @@ fn sale(app: &App, width: u16) -> Line<'static> {
     let room = usize::from(width).saturating_sub(taken + 2);
     let name = fit(&picture.title, room, theme.ellipsis());
     let gap = usize::from(width).saturating_sub(taken + name.chars().count() + 2);
-    let mut spans = vec![
-        Span::styled(name, theme.strong()),
-        Span::raw("  "),
-    ];
+    let mut spans = vec![Span::styled(name, theme.strong()), Span::raw("  ")];
     spans.extend(left);
     spans.push(Span::raw(" ".repeat(gap)));
     spans.extend(right);

@@ -23,9 +23,7 @@ pub(super) fn line(app: &App, width: u16) -> Line<'static> {
         Mode::ConfirmQuit => &[("y", "end the drill"), ("Esc", "go on")],
         Mode::Help => &[("any key", "back")],
         Mode::Watch if app.over() => &[("q", "close"), ("Tab", "verdict or last picture")],
-        Mode::Watch if app.read_only().is_some() => {
-            &[("space", "freeze"), ("?", "help"), ("q", "quit")]
-        }
+        Mode::Watch if app.read_only().is_some() => &[("space", "freeze"), ("?", "help"), ("q", "quit")],
         Mode::Watch => &[
             ("p", "pause"),
             ("+/-", "rate"),

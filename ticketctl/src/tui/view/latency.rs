@@ -68,11 +68,7 @@ fn line(app: &App, step: &StepLatency, name: usize, counts: bool, errors: bool) 
         spans.push(Span::raw(format!("{:>NUMBER$}", grouped(step.count))));
     }
     if errors {
-        let style = if failed {
-            app.theme.bad()
-        } else {
-            app.theme.dim()
-        };
+        let style = if failed { app.theme.bad() } else { app.theme.dim() };
         let sign = if failed { "! " } else { "" };
         let text = format!("{sign}{}", grouped(step.errors));
         spans.push(Span::styled(format!("{text:>NUMBER$}"), style));

@@ -39,12 +39,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) {
         compact::tiny(frame, app, area);
         return;
     }
-    let [head, body, foot] = Layout::vertical([
-        Constraint::Length(2),
-        Constraint::Min(0),
-        Constraint::Length(1),
-    ])
-    .areas(area);
+    let [head, body, foot] =
+        Layout::vertical([Constraint::Length(2), Constraint::Min(0), Constraint::Length(1)]).areas(area);
     frame.render_widget(Paragraph::new(header::lines(app, head.width)), head);
     match &app.picture.verdict {
         Some(verdict) if !app.look_back => verdict::draw(frame, app, verdict, body),
@@ -57,25 +53,25 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App) {
 }
 
 fn wide(frame: &mut Frame<'_>, app: &App, body: Rect) {
-    let [top, bottom] =
-        Layout::vertical([Constraint::Percentage(48), Constraint::Min(8)]).areas(body);
+    let [top, bottom] = Layout::vertical([Constraint::Percentage(48), Constraint::Min(8)]).areas(body);
     let [left, middle, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(top);
     pane(frame, app, left, "from arrived to sold", funnel::lines);
     pane(frame, app, middle, "waiting room", room::lines);
     pane(frame, app, right, "seats", seats::lines);
-    let [left, right] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(bottom);
-    pane(frame, app, left, "latency from the intended moment", latency::lines);
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(bottom);
+    pane(
+        frame,
+        app,
+        left,
+        "latency from the intended moment",
+        latency::lines,
+    );
     pane(frame, app, right, "warnings and events", events::lines);
 }
 
 fn medium(frame: &mut Frame<'_>, app: &App, body: Rect) {
-    let [top, middle, bottom] = Layout::vertical([
-        Constraint::Length(9),
-        Constraint::Min(7),
-        Constraint::Length(5),
-    ])
-    .areas(body);
+    let [top, middle, bottom] =
+        Layout::vertical([Constraint::Length(9), Constraint::Min(7), Constraint::Length(5)]).areas(body);
     let halves = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]);
     let [left, right] = halves.areas(top);
     pane(frame, app, left, "from arrived to sold", funnel::lines);
@@ -99,10 +95,7 @@ fn pane(frame: &mut Frame<'_>, app: &App, area: Rect, title: &str, lines: Lines)
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    frame.render_widget(
-        Paragraph::new(lines(app, inner.width, inner.height)),
-        inner,
-    );
+    frame.render_widget(Paragraph::new(lines(app, inner.width, inner.height)), inner);
 }
 
 const ASCII_BORDER: ratatui::symbols::border::Set<'static> = ratatui::symbols::border::Set {

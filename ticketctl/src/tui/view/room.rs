@@ -67,8 +67,8 @@ fn eta(snapshot: &Snapshot, waiting: u64) -> String {
     }
     let queue = snapshot.queue.as_ref();
     let full = queue.is_some_and(|q| q.waiting > 0 && q.active >= u64::from(q.cap));
-    let standing = queue.is_some_and(|q| q.paused)
-        || snapshot.room.as_ref().is_some_and(|r| r.drain_s.is_none());
+    let standing =
+        queue.is_some_and(|q| q.paused) || snapshot.room.as_ref().is_some_and(|r| r.drain_s.is_none());
     match steer::set_rate(snapshot) {
         _ if standing => "   the line stands".to_owned(),
         _ if full => "   as slots come back".to_owned(),
@@ -84,7 +84,10 @@ pub(super) fn inside(app: &App, snapshot: &Snapshot, width: u16) -> Line<'static
         return labelled(
             app,
             "inside",
-            vec![Span::styled("not known: the queue does not answer", app.theme.warn())],
+            vec![Span::styled(
+                "not known: the queue does not answer",
+                app.theme.warn(),
+            )],
         );
     };
     let cap = u64::from(queue.cap);
@@ -102,10 +105,7 @@ pub(super) fn inside(app: &App, snapshot: &Snapshot, width: u16) -> Line<'static
         vec![
             Span::styled(text, style),
             Span::raw("  "),
-            Span::styled(
-                app.theme.bar_text(queue.active, cap, bar),
-                app.theme.bar(),
-            ),
+            Span::styled(app.theme.bar_text(queue.active, cap, bar), app.theme.bar()),
         ],
     )
 }
@@ -134,10 +134,7 @@ pub(super) fn rate(app: &App, snapshot: &Snapshot) -> Line<'static> {
             ));
         }
         (_, Some(applied)) => {
-            spans.push(Span::styled(
-                format!("   {} applied", per_s(applied)),
-                data(app),
-            ));
+            spans.push(Span::styled(format!("   {} applied", per_s(applied)), data(app)));
         }
         (_, None) => {}
     }
@@ -163,10 +160,7 @@ fn sparks(app: &App, width: u16) -> Vec<Line<'static>> {
             label,
             vec![
                 Span::styled(app.theme.spark(values, room, top), app.theme.bar()),
-                Span::raw(format!(
-                    "{:>8}",
-                    grouped(values.last().copied().unwrap_or(0))
-                )),
+                Span::raw(format!("{:>8}", grouped(values.last().copied().unwrap_or(0)))),
             ],
         )
     };

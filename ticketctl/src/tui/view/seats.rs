@@ -15,11 +15,7 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
     ];
     let room = usize::from(height).saturating_sub(lines.len());
     let hidden = seats.sections.len().saturating_sub(room);
-    let shown = if hidden > 0 {
-        room.saturating_sub(1)
-    } else {
-        room
-    };
+    let shown = if hidden > 0 { room.saturating_sub(1) } else { room };
     let name = seats
         .sections
         .iter()

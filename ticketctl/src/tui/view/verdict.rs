@@ -18,8 +18,7 @@ use ratatui::{
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, verdict: &Verdict, area: Rect) {
     let lines = headline(app, verdict, area.width);
     let height = u16::try_from(lines.len() + 1).unwrap_or(2);
-    let [head, body] =
-        Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
+    let [head, body] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
     frame.render_widget(Paragraph::new(lines), head);
     if area.width >= 100 {
         let [l, r] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(body);
