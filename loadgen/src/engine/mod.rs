@@ -13,7 +13,7 @@ use crate::http::{Http, Pooled};
 use crate::journey::{self, Visitor, World, travel};
 use crate::measure::{Live, Outcome, StepSummary};
 use crate::result::{LoadResult, Validity, deciles};
-use crate::scenario::{Persona, RunLimits, Scenario, Share};
+use crate::scenario::{Behaviour, Persona, RunLimits, Scenario, Share};
 use crate::seed::{Dice, Purpose};
 use crate::target::{Target, Unsafe};
 use crate::thresholds::{Figures, judge};
@@ -56,6 +56,8 @@ pub enum LoadError {
 
 /// How often the run looks whether it is over.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Thinking, paying and being told no take a last visitor this much longer than his hold.
+const AFTER_CLOSE: Duration = Duration::from_secs(15);
 
 /// Runs `scenario` against `target`; figures appear in `live` while it runs, goose's reports in
 /// `run_dir`. Ends when every journey has, at the scenario's limit, or when `stop` is cancelled.
@@ -273,9 +275,7 @@ async fn watch(
     let started = world.clock.start();
     let limit = started + ms(scenario.limits.run_at_most_ms);
     let crowd = u64::from(scenario.crowd.visitors);
-    // Who is inside at the close may still pay while the hold lasts.
-    let hold = Duration::from_secs(u64::from(scenario.sale.admission.hold_ttl_s));
-    let all_out = world.clock.closes() + hold + Duration::from_secs(5);
+    let all_out = world.clock.closes() + slowest_payer(scenario) + AFTER_CLOSE;
     let mut every = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
@@ -309,6 +309,17 @@ async fn watch(
             ));
         }
     }
+}
+
+/// How long after the close somebody who got in at the last moment may still be on the way to paying:
+/// as long as a hold lasts, or as the latest payer dallies.
+fn slowest_payer(scenario: &Scenario) -> Duration {
+    let hold = Duration::from_secs(u64::from(scenario.sale.admission.hold_ttl_s));
+    let dally = scenario.crowd.personas.iter().filter_map(|persona| match persona.behaviour {
+        Behaviour::PaysLate { after_ms } => Some(Duration::from_millis(u64::from(after_ms))),
+        _ => None,
+    });
+    dally.fold(hold, Duration::max)
 }
 
 fn ms(ms: i64) -> Duration {

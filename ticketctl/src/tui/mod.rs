@@ -78,7 +78,7 @@ pub(crate) async fn run(mut setup: Setup) -> io::Result<()> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut drawn_at: Option<Instant> = None;
     let mut dirty = true;
-    loop {
+    while term::is_ours() {
         if dirty && drawn_at.is_none_or(|at| at.elapsed() >= FRAME) {
             draw(&mut terminal, &app)?;
             drawn_at = Some(Instant::now());

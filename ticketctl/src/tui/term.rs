@@ -55,6 +55,11 @@ pub(crate) fn restore() {
     }
 }
 
+/// Whether the terminal is still ours to draw on; a panic anywhere gives it back at once.
+pub(super) fn is_ours() -> bool {
+    CHANGED.load(Ordering::SeqCst)
+}
+
 /// Raw mode and the alternate screen.
 pub(super) fn open() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
     enable_raw_mode()?;
