@@ -56,7 +56,7 @@ pub(crate) struct DrillArgs {
     /// Lines of progress on stderr instead of the screen; the default without a terminal.
     #[arg(long)]
     pub(crate) plain: bool,
-    /// Where the run's files go [default: runs/<name>-<time>].
+    /// Where the run's files go [default: runs/NAME-TIME].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Keep the logs of a run that failed or was interrupted.
