@@ -21,8 +21,7 @@ pub(crate) fn address(request: &Request<Body>, trusted_proxies: &[IpAddr]) -> Ip
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(','))
         .filter_map(|hop| hop.trim().parse::<IpAddr>().ok())
-        .filter(|hop| !trusted_proxies.contains(hop))
-        .next_back()
+        .rfind(|hop| !trusted_proxies.contains(hop))
         .unwrap_or(peer)
 }
 

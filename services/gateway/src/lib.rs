@@ -17,6 +17,7 @@ mod limiter;
 mod pipeline;
 mod proxy;
 mod routes;
+mod waiting_room;
 
 pub use config::Config;
 pub use pipeline::start;

@@ -5,6 +5,7 @@ use crate::{
     limiter::{Caller, Category, Limiter},
     proxy::Proxy,
     routes::{Backend, Backends, room_of, under},
+    waiting_room,
 };
 use axum::{
     Router,
@@ -42,6 +43,7 @@ struct Gateway {
 /// # Errors
 /// When an allowed origin is not a valid header value or Redis is not configured.
 pub async fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Service, StartError> {
+    let direct = backends.clone();
     let gateway = Arc::new(Gateway {
         backends,
         proxy: Proxy::new(),
@@ -53,7 +55,7 @@ pub async fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Ser
         trusted_proxies: config.trusted_proxies.clone(),
     });
     let router = Router::new().fallback(handle).with_state(gateway);
-    let router = layers::apply(router, config)?;
+    let router = waiting_room::mount(layers::apply(router, config)?, &direct, config)?;
     Ok(Service {
         name: "gateway",
         router,

@@ -311,6 +311,37 @@ async fn the_waiting_room_has_no_limit_but_its_pacing() {
 }
 
 #[tokio::test]
+async fn the_waiting_room_is_reached_with_its_own_path_parameters_only() {
+    async fn one(urr_kit::extract::Path(id): urr_kit::extract::Path<Uuid>) -> String {
+        id.to_string()
+    }
+    let bed = TestBed::new().await;
+    let room = Router::new()
+        .route("/vwr-api/vwr/status/{event}", axum::routing::get(one))
+        .route("/api/admin/vwr/status/{event}", axum::routing::get(one));
+    let backends = Backends::from([(Room::Vwr, Backend::Mounted(room))]);
+    let router = urr_gateway::start(&bed.ctx(), &Config::default(), backends)
+        .await
+        .unwrap()
+        .router;
+    let id = Uuid::new_v4();
+    let call = |path: String| router.clone().oneshot(empty(get(&path)));
+    let response = call(format!("/vwr-api/vwr/status/{id}")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(
+        response.into_body().collect().await.unwrap().to_bytes(),
+        id.to_string()
+    );
+    // Its admin paths are behind the pipeline, however they are spelled.
+    for path in ["/api/v1/admin/vwr/status", "/api/admin/vwr/status"] {
+        assert_eq!(
+            call(format!("{path}/{id}")).await.unwrap().status(),
+            StatusCode::UNAUTHORIZED
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_remote_service_answers_through_the_hop_and_a_dead_one_says_503() {
     let edge = Edge::new(Config::default()).await;
     let (status, seen) = edge.call(empty(get("/api/v1/stats/overview?days=3"))).await;

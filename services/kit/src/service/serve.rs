@@ -33,9 +33,12 @@ pub async fn serve(
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
     });
-    let router = router
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
-        .layer(Observe);
+    // One stack: a router boxes every layer it is given by itself.
+    let stack = tower::ServiceBuilder::new()
+        .layer(Observe)
+        .map_response(|response: axum::http::Response<_>| response.map(axum::body::Body::new))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked));
+    let router = router.layer(stack);
     let server = axum::serve(
         listener,
         router.into_make_service_with_connect_info::<SocketAddr>(),
