@@ -20,7 +20,10 @@ use uuid::Uuid;
 
 /// A bare JSON endpoint: what the runtime, the router and the serialiser cost by themselves.
 pub(crate) fn hello() -> Router {
-    Router::new().route("/hello", get(|| async { Json(json!({"message": "hello", "n": 42})) }))
+    Router::new().route(
+        "/hello",
+        get(|| async { Json(json!({"message": "hello", "n": 42})) }),
+    )
 }
 
 const COUNTERS: &str = "naive-counters";
@@ -45,7 +48,12 @@ async fn create_table(client: &Client, name: &str) -> anyhow::Result<()> {
                 .attribute_type(ScalarAttributeType::S)
                 .build()?,
         )
-        .key_schema(KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build()?)
+        .key_schema(
+            KeySchemaElement::builder()
+                .attribute_name("id")
+                .key_type(KeyType::Hash)
+                .build()?,
+        )
         .send()
         .await
         .with_context(|| format!("creating {name}"))?;

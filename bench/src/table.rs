@@ -23,7 +23,10 @@ impl Row {
 /// Prints the rows and writes them as `{"name": {value, unit, baseline, ratio}}`.
 #[expect(clippy::print_stdout, reason = "the table is this program's output")]
 pub(crate) fn publish(rows: &[Row], path: &Path) -> anyhow::Result<()> {
-    println!("{:<18} {:>12} {:<8} {:>12}  {:<44} {:>7}", "name", "value", "unit", "baseline", "baseline is", "ratio");
+    println!(
+        "{:<18} {:>12} {:<8} {:>12}  {:<44} {:>7}",
+        "name", "value", "unit", "baseline", "baseline is", "ratio"
+    );
     let mut file = Map::new();
     for row in rows {
         println!(
