@@ -114,7 +114,8 @@ fn layout(
             ("COOKIE_SECURE".to_owned(), "false".to_owned()),
             (
                 "RESERVATION_CLEANUP_INTERVAL_MS".to_owned(),
-                CLEANUP_INTERVAL_MS.to_owned(),
+                // A rehearsal may ask for slower sweeping, as production has it.
+                std::env::var("RESERVATION_CLEANUP_INTERVAL_MS").unwrap_or_else(|_| CLEANUP_INTERVAL_MS.to_owned()),
             ),
             (
                 "BOOKING_SEATS_PER_BOOKING".to_owned(),
