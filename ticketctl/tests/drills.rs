@@ -55,8 +55,8 @@ mod sabotage {
     use super::*;
     use std::process::Command;
 
-    /// Slower than the late payers of `sabotage-fencing` (hold 2 s, payment at 3 s): whoever is swept before
-    /// he pays meets another guard, and whether he is would be chance.
+    /// Slower than the provider of `sabotage-fencing` (hold 2 s, payment 3 s): a hold that is swept before its
+    /// payment comes back meets another guard, and whether it is would be chance.
     const SWEEP_MS: &str = "5000";
 
     fn drill(stage: &Stage, guard: &str) -> Command {
