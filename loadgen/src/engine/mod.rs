@@ -315,10 +315,14 @@ async fn watch(
 /// as long as a hold lasts, or as the latest payer dallies.
 fn slowest_payer(scenario: &Scenario) -> Duration {
     let hold = Duration::from_secs(u64::from(scenario.sale.admission.hold_ttl_s));
-    let dally = scenario.crowd.personas.iter().filter_map(|persona| match persona.behaviour {
-        Behaviour::PaysLate { after_ms } => Some(Duration::from_millis(u64::from(after_ms))),
-        _ => None,
-    });
+    let dally = scenario
+        .crowd
+        .personas
+        .iter()
+        .filter_map(|persona| match persona.behaviour {
+            Behaviour::PaysLate { after_ms } => Some(Duration::from_millis(u64::from(after_ms))),
+            _ => None,
+        });
     dally.fold(hold, Duration::max)
 }
 

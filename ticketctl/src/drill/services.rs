@@ -115,7 +115,8 @@ fn layout(
             (
                 "RESERVATION_CLEANUP_INTERVAL_MS".to_owned(),
                 // A rehearsal may ask for slower sweeping, as production has it.
-                std::env::var("RESERVATION_CLEANUP_INTERVAL_MS").unwrap_or_else(|_| CLEANUP_INTERVAL_MS.to_owned()),
+                std::env::var("RESERVATION_CLEANUP_INTERVAL_MS")
+                    .unwrap_or_else(|_| CLEANUP_INTERVAL_MS.to_owned()),
             ),
             (
                 "BOOKING_SEATS_PER_BOOKING".to_owned(),
