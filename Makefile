@@ -9,6 +9,9 @@ DRILL_FLAGS ?=
 # Guards that tests switch off on purpose exist only with this feature.
 TEST_FEATURES := --features ticketctl/sabotage
 
+# Private items are documented too, so links between them are sound.
+DOC_FLAGS := -D warnings -A rustdoc::private_intra_doc_links
+
 timed = start=$$(date +%s); trap 'echo "make $@: $$(( $$(date +%s) - start )) s"' EXIT;
 
 .PHONY: help setup drill test check bench fmt deny advisories crds clean-runs
@@ -29,7 +32,7 @@ drill: ## Open a sale with simulated visitors, show it, audit it (SCENARIO=..., 
 test: ## All tests on real engines, doc tests, documentation without warnings
 	@$(timed) tools/setup.sh; \
 	cargo test --locked --workspace $(TEST_FEATURES); \
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="$(DOC_FLAGS)" cargo doc --locked --workspace --no-deps --document-private-items
 
 check: ## Formatting, lints, licences: what CI refuses
 	@$(timed) cargo fmt --all -- --check; \
