@@ -1,3 +1,5 @@
+//! Seeds, arrivals, personas and what is concluded from the counts.
+
 use super::*;
 use crate::measure::Funnel;
 use crate::result::GooseSummary;

@@ -1,3 +1,5 @@
+//! How a visitor behaves towards answers: obeys, retries, gives up, reads.
+
 use super::*;
 use crate::goose_shell::Tap;
 use crate::http::{Answer, Ask, Lost};

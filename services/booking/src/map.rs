@@ -1,7 +1,8 @@
 //! The seat map: read by everybody who is let in, written by every hold.
 //!
 //! What does not change (labels, prices, places) is read once and kept serialised; what changes is
-//! one letter per seat, read at most once per [`MAX_AGE_MS`] (large halls: less often) and event by whoever comes first, while
+//! one letter per seat, read at most once per [`MAX_AGE_MS`] and event (large halls: less often) by whoever
+//! comes first, while
 //! the others wait for that one answer. A section's JSON is made when somebody asks for it and kept
 //! until a letter changes. So the cost is that of two small queries a second, whatever the crowd.
 
@@ -20,7 +21,7 @@ use uuid::Uuid;
 /// Age at which the letters of an ordinary hall are read again.
 pub const MAX_AGE_MS: i64 = 400;
 /// Nobody is shown anything older, however large the hall.
-const OLDEST_MS: i64 = 1000;
+pub(crate) const OLDEST_MS: i64 = 1000;
 /// Events whose maps are kept; the one unread for longest goes. A hall of 60,000 seats is about 20 MB.
 const EVENTS_MAX: usize = 16;
 
@@ -95,7 +96,7 @@ impl SeatMaps {
         }
     }
 
-    /// The map of an event, at most [`OLDEST_MS`] old; `None` when it has no seats.
+    /// The map of an event, at most a second old; `None` when it has no seats.
     ///
     /// # Errors
     /// What the database fails with.
