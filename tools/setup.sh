@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the engines a drill or a test run starts as its own child processes. Prints only when it
-# has something to do. Needs Debian or Ubuntu and root for the installing; elsewhere it says what to
-# install.
+# Installs the engines a drill or a test run starts as its own child processes; `setup.sh test` also
+# Chromium, in which the waiting page is tested, and `setup.sh bench` also wrk, which the benchmarks
+# compare with. Prints only when it has something to do. Needs Debian or Ubuntu and root for the
+# installing; elsewhere it says what to install.
 set -euo pipefail
 
 missing=()
@@ -12,7 +13,19 @@ have_postgres() {
 have_postgres || missing+=(postgresql)
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v setpriv >/dev/null || missing+=(util-linux)
+[ "${1:-}" != bench ] || command -v wrk >/dev/null || missing+=(wrk)
 command -v cc >/dev/null || missing+=(build-essential)
+have_chromium() {
+    [ -n "${URR_CHROMIUM:-}" ] && return 0
+    local name
+    for name in chromium chromium-browser google-chrome chrome; do
+        command -v "$name" >/dev/null && return 0
+    done
+    return 1
+}
+if [ "${1:-}" = test ]; then
+    have_chromium || missing+=(chromium)
+fi
 
 if ! command -v cargo >/dev/null; then
     echo "setup: cargo is missing; install Rust 1.95 or newer with rustup" >&2

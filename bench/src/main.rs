@@ -5,8 +5,11 @@
 //! engines, tokens verified. Later work adds its keys here.
 
 mod baselines;
+mod generator;
 mod load;
+mod queue;
 mod reserve;
+mod simulate;
 mod table;
 mod waiting_room;
 
@@ -31,11 +34,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Connections of the closed loop; the prototypes were measured at this number too.
 const LANES: usize = 64;
+/// Connections of joining visitors. A sale appends to its ledger at most 390 times a second, so a
+/// closed loop joins at most 390 times its connections a second: with few of them this would
+/// measure the budget and not the cost.
+const JOIN_LANES: usize = 256;
 /// Long enough to even out a noisy neighbour, short enough to run often.
 const SPAN: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let mut args = std::env::args().skip(1);
+    if let (Some(generator::CHILD), Some(addr)) = (args.next().as_deref(), args.next()) {
+        return generator::generate(&addr).await;
+    }
     let engines = Engines::start(EngineOptions {
         durable: true,
         ..EngineOptions::default()
@@ -51,7 +62,7 @@ async fn measure(engines: &Engines) -> anyhow::Result<Vec<Row>> {
     let ctx = Ctx::new(engines.settings(), Secrets::generate()?, Arc::new(SystemClock))?;
     let hello = serve(&ctx, baselines::hello()).await?;
     let get_hello: load::MakeRequest = Arc::new(|_| get("/hello"));
-    let hello_per_s = load::requests_per_s(hello, LANES, SPAN, StatusCode::OK, get_hello).await?;
+    let hello_per_s = load::requests_per_s(hello, LANES, SPAN, StatusCode::OK, Arc::clone(&get_hello)).await?;
 
     let naive = serve(&ctx, baselines::naive_join(ctx.dynamo().await.client).await?).await?;
     let post_naive: load::MakeRequest = Arc::new(|_| post("/assign", String::new()));
@@ -60,7 +71,14 @@ async fn measure(engines: &Engines) -> anyhow::Result<Vec<Row>> {
     let room = waiting_room::open(&ctx).await?;
     let poll_per_s =
         load::requests_per_s(room.addr, LANES, SPAN, StatusCode::OK, room.polls().await?).await?;
-    let join_per_s = load::requests_per_s(room.addr, LANES, SPAN, StatusCode::OK, room.joins()).await?;
+    let join_per_s = load::requests_per_s(room.addr, JOIN_LANES, SPAN, StatusCode::OK, room.joins()).await?;
+    let hello_of_crowd_per_s =
+        load::requests_per_s(hello, JOIN_LANES, SPAN, StatusCode::OK, Arc::clone(&get_hello)).await?;
+
+    let line = queue::open(&ctx).await?;
+    let queue_poll_per_s =
+        load::requests_per_s(line.addr, LANES, SPAN, StatusCode::OK, line.polls(&ctx).await?).await?;
+    let longest_block = line.longest_block(&ctx, SPAN).await?;
 
     let hall = reserve::open(&ctx).await?;
     let bare_per_s = hall.pgbench(SPAN).await?;
@@ -87,8 +105,8 @@ async fn measure(engines: &Engines) -> anyhow::Result<Vec<Row>> {
             name: "join_vs_hello",
             value: join_per_s,
             unit: "req/s",
-            baseline_name: against_hello,
-            baseline: hello_per_s,
+            baseline_name: "the same endpoint with a crowd's connections",
+            baseline: hello_of_crowd_per_s,
         },
         Row {
             name: "join_vs_naive",
@@ -98,12 +116,22 @@ async fn measure(engines: &Engines) -> anyhow::Result<Vec<Row>> {
             baseline: naive_per_s,
         },
         Row {
+            name: "queue_poll_vs_hello",
+            value: queue_poll_per_s,
+            unit: "req/s",
+            baseline_name: against_hello,
+            baseline: hello_per_s,
+        },
+        longest_block,
+        Row {
             name: "reserve_vs_bare",
             value: reserve_per_s,
             unit: "req/s",
             baseline_name: "pgbench, the same rows in one statement",
             baseline: bare_per_s,
         },
+        simulate::million(),
+        generator::against_wrk().await?,
     ])
 }
 

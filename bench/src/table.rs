@@ -30,11 +30,11 @@ pub(crate) fn publish(rows: &[Row], path: &Path) -> anyhow::Result<()> {
     let mut file = Map::new();
     for row in rows {
         println!(
-            "{:<18} {:>12.0} {:<8} {:>12.0}  {:<44} {:>7.2}",
+            "{:<18} {:>12} {:<8} {:>12}  {:<44} {:>7.2}",
             row.name,
-            row.value,
+            figure(row.value),
             row.unit,
-            row.baseline,
+            figure(row.baseline),
             row.baseline_name,
             row.ratio()
         );
@@ -43,7 +43,7 @@ pub(crate) fn publish(rows: &[Row], path: &Path) -> anyhow::Result<()> {
             json!({
                 "value": row.value,
                 "unit": row.unit,
-                "baseline": format!("{}: {:.0} {}", row.baseline_name, row.baseline, row.unit),
+                "baseline": format!("{}: {} {}", row.baseline_name, figure(row.baseline), row.unit),
                 "ratio": row.ratio(),
             }),
         );
@@ -55,4 +55,13 @@ pub(crate) fn publish(rows: &[Row], path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("writing {}", path.display()))?;
     println!("written: {}", path.display());
     Ok(())
+}
+
+/// Whole numbers, unless the figure is so small that its fraction is the news.
+fn figure(value: f64) -> String {
+    if value < 10.0 {
+        format!("{value:.3}")
+    } else {
+        format!("{value:.0}")
+    }
 }

@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 /// Polled places; more than a cache line of them, few enough to be made at once.
 const PLACES: u64 = 1_000;
+/// Far enough back that nobody is served during the run.
+const FIRST_PLACE: u64 = 1_000_000;
 
 pub(crate) struct WaitingRoom {
     pub(crate) addr: SocketAddr,
@@ -31,6 +33,7 @@ pub(crate) fn sale(now: urr_core::time::Millis) -> Sale {
             opens_at: now.plus_s(-10),
             closes_at: now.plus_s(3600),
         },
+        ordering: urr_core::sale::Ordering::default(),
         seats: 60_000,
         expected_visitors: 1_000_000,
         admission: AdmissionSettings::default(),
@@ -49,8 +52,13 @@ pub(crate) async fn open(ctx: &Ctx) -> anyhow::Result<WaitingRoom> {
         .ensure_tables()
         .await
         .context("creating the waiting room's tables")?;
+    // The polled places have been given out; one beyond them would be taken for a lost record.
+    let room = Room {
+        issued: FIRST_PLACE + PLACES,
+        ..Room::new(&sale, 1)
+    };
     rooms
-        .create(&Room::new(&sale, 1))
+        .create(&room)
         .await
         .context("opening the waiting room")?;
     tokio::spawn(urr_kit::service::supervise(service.tasks, ctx.shutdown.clone()));
@@ -77,7 +85,7 @@ impl WaitingRoom {
                 let place = Place {
                     sale: self.sale,
                     epoch: 1,
-                    position: 1_000_000 + n,
+                    position: FIRST_PLACE + n,
                 };
                 let id = place::issue(&self.secrets.vwr_keys, &place, &visitor);
                 format!("/vwr-api/vwr/check/{}/{id}?userId={visitor}", self.sale)

@@ -6,9 +6,13 @@
 //!
 //! Goose stops by a process-wide switch, so one run at a time per process.
 
+mod tap;
+
+pub(crate) use tap::{Drain, FLUSH_EVERY, Tap};
+
 use crate::http::{Browser, Http};
 use crate::journey::{Visitor, World, travel};
-use crate::measure::{Counters, Lane, Live, Sample, Verdict};
+use crate::measure::{Lane, Sample, Verdict};
 use crate::scenario::Rule;
 use goose::config::GooseConfiguration;
 use goose::goose::{GooseUser, Scenario as GooseScenario, Transaction, TransactionResult};
@@ -19,50 +23,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Measurements waiting for goose: a second of the fastest run measured (50,000 requests/s), so
-/// only a goose that stands still loses any, and losing is counted.
-const CHANNEL: usize = 65_536;
 /// Pump users. One drains millions a second; a second covers while the first reports.
 const PUMPS: usize = 2;
 /// A pump returns at least this often, so that goose can be stopped.
 const PUMP_FOR: Duration = Duration::from_millis(200);
-/// Measurements taken from the channel at once.
-const BATCH: usize = 512;
-
-/// Where measurements go into goose.
-#[derive(Debug, Clone)]
-pub struct Tap {
-    sender: Option<mpsc::Sender<Sample>>,
-}
-
-/// Where they come out.
-pub(crate) type Drain = mpsc::Receiver<Sample>;
-
-impl Tap {
-    /// A tap and its drain.
-    pub(crate) fn new() -> (Self, Drain) {
-        let (sender, drain) = mpsc::channel(CHANNEL);
-        (Self { sender: Some(sender) }, drain)
-    }
-
-    /// A tap that leads nowhere, for tests of journeys alone.
-    #[cfg(test)]
-    pub(crate) const fn closed() -> Self {
-        Self { sender: None }
-    }
-
-    /// Offers one measurement; never waits.
-    pub(crate) fn offer(&self, sample: &Sample, live: &Live) {
-        if let Some(sender) = &self.sender
-            && sender.try_send(*sample).is_err()
-        {
-            Counters::add(&live.counters.goose_missed);
-        }
-    }
-}
+/// Batches taken from the channel at once.
+const TAKEN: usize = 8;
 
 /// What goose found.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -260,7 +229,27 @@ fn configuration(shell: &Shell, reports: &[PathBuf]) -> GooseConfiguration {
     configuration.report_file = reports.iter().map(|path| display(path)).collect();
     configuration.threshold = shell.rules.iter().filter_map(Rule::for_goose).collect();
     configuration.no_threshold_abort = !configuration.threshold.is_empty();
+    configuration.dashboard_port = dashboard_port();
+    configuration.dashboard = configuration.dashboard_port.is_some();
     configuration
+}
+
+/// Where goose's own dashboard is asked for: `URR_GOOSE_DASHBOARD=8089`, in a build with the feature
+/// `goose-dashboard`. It listens on loopback, which is goose's default.
+fn dashboard_port() -> Option<u16> {
+    const PORT: &str = "URR_GOOSE_DASHBOARD";
+    let port = std::env::var(PORT).ok()?;
+    if !cfg!(feature = "goose-dashboard") {
+        tracing::warn!("{PORT} is set; build with the feature `goose-dashboard` to have it");
+        return None;
+    }
+    match port.parse() {
+        Ok(port) => Some(port),
+        Err(_) => {
+            tracing::warn!(port, "{PORT} is not a port");
+            None
+        }
+    }
 }
 
 fn display(path: &Path) -> String {
@@ -331,18 +320,18 @@ async fn pump(user: &mut GooseUser, drain: &Mutex<Drain>, finished: &Finished) -
         tokio::time::sleep_until(until).await;
         return Ok(());
     }
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batches = Vec::with_capacity(TAKEN);
     loop {
         let taken = {
             let Ok(mut drain) = tokio::time::timeout_at(until, drain.lock()).await else {
                 return Ok(());
             };
             tokio::select! {
-                taken = drain.recv_many(&mut batch, BATCH) => taken,
+                taken = drain.recv_many(&mut batches, TAKEN) => taken,
                 () = tokio::time::sleep_until(until) => 0,
             }
         };
-        for sample in batch.drain(..) {
+        for sample in batches.drain(..).flatten() {
             record(user, &sample).await?;
         }
         if taken == 0 {

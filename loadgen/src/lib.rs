@@ -11,7 +11,9 @@
 
 pub mod arrivals;
 pub mod audit;
+pub mod crowd;
 pub mod engine;
+pub mod fairness;
 mod goose_shell;
 pub mod http;
 pub mod journey;
@@ -21,11 +23,14 @@ pub mod report;
 pub mod result;
 pub mod scenario;
 pub mod seed;
+pub mod segments;
+pub mod stages;
+pub mod tally;
 pub mod target;
 mod thresholds;
 mod wire;
 
-pub use engine::{LoadError, run};
+pub use engine::{LoadError, run, run_segment};
 pub use measure::Live;
 pub use result::LoadResult;
 pub use scenario::Scenario;

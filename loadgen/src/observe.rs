@@ -6,7 +6,8 @@
 use crate::scenario::Trick;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use urr_core::audit::{self, Attempt, JoinSeen, ServingSeen};
+use urr_core::audit::{self, Attempt, JoinSeen, PlaceTold, ServingSeen};
+use urr_core::draw::{Commitment, Seed};
 use urr_core::time::Millis;
 use uuid::Uuid;
 
@@ -26,6 +27,12 @@ pub struct Observations {
     pub laws: audit::Observations,
     /// Tries of the back door.
     pub intrusions: Vec<Intrusion>,
+    /// The place of everybody who was told one.
+    #[serde(default)]
+    pub places: Vec<PlaceSeen>,
+    /// What was published of the draw, where places are drawn.
+    #[serde(default)]
+    pub draw: Option<DrawSeen>,
     /// What each buyer believes to own.
     pub purchases: Vec<Purchase>,
     /// Arrival and admission of everybody let in.
@@ -82,6 +89,34 @@ pub struct WaitSeen {
     pub waited_ms: u32,
     /// Place in the waiting room.
     pub position: u64,
+    /// Which persona of the scenario.
+    #[serde(default)]
+    pub persona: u16,
+}
+
+/// What was published of a draw: the commitment before the opening, the rest after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DrawSeen {
+    /// SHA-256 of the seed, as it was told before the opening.
+    pub commitment: Option<Commitment>,
+    /// The seed, as it was told after it.
+    pub seed: Option<Seed>,
+    /// Tickets in the draw.
+    pub drawn: Option<u64>,
+}
+
+/// A place as a visitor was first told it for good: at the join, or, where places are drawn, after
+/// the opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceSeen {
+    /// When the first join left, µs from the opening.
+    pub sent_us: i64,
+    /// When its answer came, µs from the opening.
+    pub answered_us: i64,
+    /// The place.
+    pub position: u64,
 }
 
 /// Takes notes from everywhere.
@@ -134,9 +169,40 @@ impl Observer {
 }
 
 impl Observations {
+    /// Adds what another worker's visitors saw.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.laws.joins.extend(other.laws.joins);
+        self.laws.serving.extend(other.laws.serving);
+        self.laws.serving.sort_by_key(|seen| seen.sent_at);
+        self.laws.attempts.extend(other.laws.attempts);
+        self.laws.places.extend(other.laws.places);
+        self.intrusions.extend(other.intrusions);
+        self.places.extend(other.places);
+        self.draw = self.draw.or(other.draw);
+        self.purchases.extend(other.purchases);
+        self.waits.extend(other.waits);
+        let first = |ours: Option<Millis>, theirs: Option<Millis>| match (ours, theirs) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        self.first_served_at = first(self.first_served_at, other.first_served_at);
+        self.first_hold_at = first(self.first_hold_at, other.first_hold_at);
+        self.not_kept += other.not_kept;
+    }
+
     /// A join or a repeated one.
     pub fn join(&mut self, join: JoinSeen) {
         keep(&mut self.laws.joins, join, PEOPLE_MAX, &mut self.not_kept);
+    }
+
+    /// A place that is told for good.
+    pub fn place(&mut self, place: PlaceSeen) {
+        keep(&mut self.places, place, PEOPLE_MAX, &mut self.not_kept);
+    }
+
+    /// The same for the auditor, by request id.
+    pub fn told(&mut self, told: PlaceTold) {
+        keep(&mut self.laws.places, told, PEOPLE_MAX, &mut self.not_kept);
     }
 
     /// An answer that told how far the line is served.

@@ -5,10 +5,12 @@
 //! histograms: two judges who disagree would mean that one of them did not see everything, and the
 //! stricter one counts.
 
+use crate::fairness::Fairness;
 use crate::goose_shell::GooseSummary;
 use crate::measure::{Funnel, Lane, Outcome, StepSummary};
-use crate::result::Judged;
+use crate::result::{Judged, WaitDecile};
 use crate::scenario::{Metric, Rule, Subject};
+use crate::tally::{PersonaResult, bot_share};
 
 /// What the rules are compared with.
 pub(crate) struct Figures<'a> {
@@ -18,6 +20,9 @@ pub(crate) struct Figures<'a> {
     pub(crate) percentile_us: &'a dyn Fn(crate::measure::Step, f64) -> u64,
     pub(crate) seats: u64,
     pub(crate) goose: &'a GooseSummary,
+    pub(crate) fairness: &'a Fairness,
+    pub(crate) waiting: &'a [WaitDecile],
+    pub(crate) personas: &'a [PersonaResult],
 }
 
 /// Every rule with its verdict, in the order of the scenario.
@@ -28,7 +33,7 @@ pub(crate) fn judge(rules: &[Rule], figures: &Figures<'_>) -> Vec<Judged> {
 fn judge_one(rule: &Rule, figures: &Figures<'_>) -> Judged {
     let observed = observe(rule, figures);
     let ours = matches!(&observed, Some((value, _)) if rule.operator.holds(*value, rule.limit));
-    let text = observed.map_or_else(|| "nobody took this step".to_owned(), |(_, text)| text);
+    let text = observed.map_or_else(|| nothing_seen(rule.subject).to_owned(), |(_, text)| text);
     let goose = rule.for_goose().and_then(|spelled| {
         figures
             .goose
@@ -45,6 +50,18 @@ fn judge_one(rule: &Rule, figures: &Figures<'_>) -> Judged {
         observed: text,
         passed,
         judge,
+    }
+}
+
+/// Why a rule has no figure.
+const fn nothing_seen(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Tau => "too few people stand in order of arrival",
+        Subject::DrawTau => "too few people were drawn",
+        Subject::DrawViolations => "nothing was drawn",
+        Subject::BotAdvantage => "no script came, or nothing was sold",
+        Subject::Decile { .. } => "none of them was let in",
+        _ => "nobody took this step",
     }
 }
 
@@ -81,6 +98,57 @@ fn observe(rule: &Rule, figures: &Figures<'_>) -> Option<(f64, String)> {
         Subject::Late => Some(share(funnel.late, funnel.requests)),
         Subject::Sold => Some(share(funnel.sold, figures.seats)),
         Subject::Failed => Some(share(funnel.outcome(Outcome::Failed), funnel.arrived)),
+        Subject::GaveUp => Some(share(funnel.outcome(Outcome::GaveUp), funnel.arrived)),
+        Subject::Inversions
+        | Subject::Tau
+        | Subject::DrawTau
+        | Subject::DrawViolations
+        | Subject::BotAdvantage
+        | Subject::Decile { .. } => fair(rule.subject, figures),
+    }
+}
+
+/// Figures of who stood where and waited how long.
+fn fair(subject: Subject, figures: &Figures<'_>) -> Option<(f64, String)> {
+    let fairness = figures.fairness;
+    let draw = fairness.draw.as_ref();
+    match subject {
+        Subject::Inversions => {
+            // Where places are drawn, tickets are what is given out in order of arrival.
+            let tickets = draw.map_or(0, |draw| draw.tickets.pairs);
+            let pairs = fairness.inversions.pairs + tickets;
+            Some((float(pairs), format!("{pairs} of {} places", fairness.places)))
+        }
+        Subject::Tau => fairness.tau.map(|tau| (tau, format!("{tau:.5}"))),
+        Subject::DrawTau => {
+            let tau = draw?.tau?;
+            Some((tau.abs(), format!("{tau:.5} of {} places", draw?.places)))
+        }
+        Subject::DrawViolations => Some(match &draw?.violation {
+            None => (0.0, "none".to_owned()),
+            Some(why) => (1.0, why.clone()),
+        }),
+        Subject::BotAdvantage => {
+            let share = bot_share(figures.personas).filter(|share| share.seats > 0)?;
+            let text = format!(
+                "{:.2} ({} of {} seats for {} of {} who came)",
+                share.advantage, share.bot_seats, share.seats, share.bots, share.came
+            );
+            Some((share.advantage, text))
+        }
+        Subject::Decile { nth, metric } => {
+            let decile = figures.waiting.get(usize::from(nth.checked_sub(1)?))?;
+            if decile.let_in == 0 {
+                return None;
+            }
+            let ms = if metric == Metric::Percentile(50.0) {
+                decile.p50_ms
+            } else {
+                decile.p95_ms
+            };
+            Some(micros(ms * 1000))
+        }
+        _ => None,
     }
 }
 

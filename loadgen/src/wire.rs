@@ -15,15 +15,35 @@ pub(crate) struct Assigned {
     pub(crate) next_poll: Option<f64>,
     #[serde(default)]
     pub(crate) next_poll_ms: Option<u64>,
+    /// Whether `position` is a place already; before a draw it is the worst one may get.
+    #[serde(default = "placed")]
+    pub(crate) placed: bool,
+    #[serde(default)]
+    pub(crate) estimated_wait: Option<u64>,
+    #[serde(default)]
+    pub(crate) eta_p50_s: Option<u64>,
+}
+
+/// Where places are not drawn, answers need not say so.
+const fn placed() -> bool {
+    true
 }
 
 /// Answer to `GET /vwr-api/vwr/check/{sale}/{request}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Checked {
+pub(crate) struct Checked<'a> {
     pub(crate) admitted: bool,
+    #[serde(borrow, default)]
+    pub(crate) token: Option<std::borrow::Cow<'a, str>>,
     #[serde(default)]
-    pub(crate) token: Option<String>,
+    pub(crate) position: u64,
+    #[serde(default = "placed")]
+    pub(crate) placed: bool,
+    #[serde(default)]
+    pub(crate) estimated_wait: Option<u64>,
+    #[serde(default)]
+    pub(crate) eta_p50_s: Option<u64>,
     #[serde(default)]
     pub(crate) serving_counter: u64,
     #[serde(default)]
@@ -140,13 +160,15 @@ pub(crate) struct Account {
 pub(crate) fn next_poll_ms(seconds: Option<f64>, ms: Option<u64>, default_s: f64) -> u64 {
     /// A server that says less would make every visitor a denial of service.
     const LEAST_MS: u64 = 100;
-    /// The client clamps to a minute (api-contract.md section 6).
+    /// The client clamps the seconds of the contract to a minute (api-contract.md section 6) ...
     const MOST_MS: u64 = 60_000;
-    let told = ms.unwrap_or_else(|| {
+    /// ... and obeys our milliseconds, which a budget may stretch, up to this.
+    const MOST_TOLD_MS: u64 = 3_600_000;
+    let told = ms.map(|ms| ms.min(MOST_TOLD_MS)).unwrap_or_else(|| {
         let seconds = seconds
             .filter(|s| s.is_finite() && *s >= 0.0)
             .unwrap_or(default_s);
         u64::try_from(std::time::Duration::from_secs_f64(seconds.min(60.0)).as_millis()).unwrap_or(MOST_MS)
     });
-    told.clamp(LEAST_MS, MOST_MS)
+    told.max(LEAST_MS)
 }

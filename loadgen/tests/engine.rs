@@ -258,6 +258,33 @@ async fn a_saturated_generator_counts_what_is_late_or_dropped_and_disowns_the_ru
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_who_wait_are_records_of_80_bytes_and_no_tasks() {
+    /// The wheel, however many wait.
+    const WHEEL: u64 = 4 * 65_536 + 256;
+    let many = scenario(&[
+        ("visitors: 90", "visitors: 4000"),
+        (
+            "intrudes: { share: 10%, tricks",
+            "gives-up: { share: 10%, patience: 60s }\n    # { tricks",
+        ),
+        ("duration: 6s", "duration: 5s"),
+    ]);
+    let slow = Manners {
+        rate_per_s: 1,
+        next_poll_ms: 60_000,
+        ..Manners::default()
+    };
+    let ran = rehearse(&many, slow).await;
+    let generator = &ran.result.generator;
+    assert!(generator.waiting_most >= 500, "{generator:?}");
+    let each = (generator.waiting_bytes - WHEEL) / generator.waiting_most;
+    assert!(each <= 80, "{each} bytes: {generator:?}");
+    assert_eq!(ran.result.funnel.under_way, 0);
+    let outcomes: u64 = ran.result.funnel.outcomes.iter().sum();
+    assert_eq!(outcomes, 4000, "who waits at the end is counted too");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_run_ends_at_once_and_says_so() {
     let slow = Manners {
         rate_per_s: 1,

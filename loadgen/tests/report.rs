@@ -1,262 +1,15 @@
 //! The report tells one story three times: for people, for scripts, for CI.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod sample;
+
+use sample::{OPENS, drawn, sample};
 use serde_json::Value;
-use urr_core::audit::{AuditReport, Finding, Verdict};
-use urr_core::law::Law;
-use urr_core::sale::Phase;
-use urr_core::snapshot::{EventLine, SeatsView, SectionView, Snapshot};
+use urr_core::audit::Verdict;
+use urr_core::snapshot::EventLine;
 use urr_core::time::Millis;
-use urr_loadgen::Scenario;
-use urr_loadgen::measure::{Funnel, Lane, Outcome, Second, Step, StepSummary};
-use urr_loadgen::observe::{Intrusion, Observations, Purchase, WaitSeen};
-use urr_loadgen::report::{Conclusion, Meta, RunReport, write};
-use urr_loadgen::result::{GooseSummary, Judged, LoadResult, Validity, deciles};
-use urr_loadgen::scenario::Trick;
+use urr_loadgen::report::{Conclusion, RunReport, write};
 use uuid::Uuid;
-
-const OPENS: i64 = 1_795_000_000_000;
-
-/// A made-up but plausible opening: 5,000 people, 1,000 seats, 120 let in per second.
-fn sample() -> RunReport {
-    let scenario = Scenario::load(
-        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/club-night.yaml"),
-    )
-    .unwrap();
-    let sale = scenario.sale(Uuid::from_u128(1), Millis(OPENS - 8000));
-    let mut arrived_before = 0_u64;
-    let (mut admitted, mut sold) = (0_u64, 0_u64);
-    let mut series = Vec::new();
-    for s in -7_i64..=30 {
-        let arrived = match s {
-            -5..=-1 => 250,
-            0..=4 => [1500, 900, 500, 300, 150][usize::try_from(s).unwrap()],
-            5..=9 => 80,
-            _ => 0,
-        };
-        arrived_before += arrived;
-        let let_in = if s >= 0 && admitted < 3000 { 120 } else { 0 };
-        admitted += let_in;
-        let sells = if s >= 2 && sold < 1000 {
-            60.min(1000 - sold)
-        } else {
-            0
-        };
-        sold += sells;
-        let busy = u64::try_from(30 - s.abs()).unwrap_or(0);
-        series.push(Second {
-            at: Millis(OPENS + s * 1000),
-            arrived,
-            admitted: let_in,
-            sold: sells,
-            requests: arrived * 3,
-            errors: 0,
-            late: 0,
-            dropped: 0,
-            waiting: arrived_before.saturating_sub(admitted),
-            inside: let_in * 2,
-            p95_us: Step::ALL
-                .iter()
-                .map(|step| match step {
-                    Step::Join if arrived > 0 => Some(4000 + busy * 900),
-                    Step::Poll => Some(2000 + busy * 200),
-                    Step::SeatMap | Step::Hold if s >= 0 => Some(15_000 + busy * 900),
-                    Step::Confirm if s >= 2 => Some(160_000 + busy * 2000),
-                    _ => None,
-                })
-                .collect(),
-        });
-    }
-    let summary = |step, lane, total, p95_us: u64| StepSummary {
-        step,
-        lane,
-        fine: total,
-        declined: 0,
-        failed: 0,
-        late: 0,
-        p50_us: p95_us / 3,
-        p95_us,
-        p99_us: p95_us * 2,
-        max_us: p95_us * 4,
-        mean_us: 1.0,
-        service_p50_us: p95_us / 4,
-        service_p95_us: p95_us * 9 / 10,
-    };
-    let mut outcomes = vec![0; Outcome::ALL.len()];
-    for (outcome, n) in [
-        (Outcome::Bought, 1000),
-        (Outcome::Browsed, 180),
-        (Outcome::GaveUp, 320),
-        (Outcome::SoldOut, 3300),
-        (Outcome::LostRace, 40),
-        (Outcome::HoldLost, 60),
-        (Outcome::Blocked, 100),
-        (Outcome::StillWaiting, 20),
-    ] {
-        outcomes[outcome as usize] = n;
-    }
-    let observations = Observations {
-        waits: (0..3000)
-            .map(|n| WaitSeen {
-                arrived_us: i64::from(n) * 3000 - 5_000_000,
-                waited_ms: (n / 120 * 1000 + 5000_u32).saturating_sub(n * 3),
-                position: u64::from(n) + 1,
-            })
-            .collect(),
-        purchases: (0..1000)
-            .map(|n| Purchase {
-                user: Uuid::from_u128(n),
-                reservation: Uuid::from_u128(n),
-                seats: vec![Uuid::from_u128(n)],
-                order: String::new(),
-                payment_key: String::new(),
-                amount_krw: 88_000,
-                at: Millis(OPENS + 2000 + i64::try_from(n).unwrap() * 17),
-            })
-            .collect(),
-        intrusions: Trick::ALL
-            .iter()
-            .map(|trick| Intrusion {
-                trick: *trick,
-                request: "POST /x".to_owned(),
-                status: 403,
-                got_in: false,
-            })
-            .collect(),
-        ..Observations::default()
-    };
-    let load = LoadResult {
-        scenario: scenario.name.clone(),
-        title: scenario.title.clone(),
-        seed: scenario.seed,
-        started_at: Millis(OPENS - 8000),
-        opens_at: Millis(OPENS),
-        finished_at: Millis(OPENS + 30_000),
-        visitors: 5000,
-        browsers: 20,
-        seats: 1000,
-        funnel: Funnel {
-            arrived: 5020,
-            joined: 4920,
-            served: 3100,
-            admitted: 3000,
-            held: 1060,
-            paid: 1060,
-            sold: 1000,
-            requests: 41_377,
-            late: 12,
-            conflicts: 312,
-            registered: 4,
-            outcomes,
-            ..Funnel::default()
-        },
-        steps: vec![
-            summary(Step::Join, Lane::Crowd, 4900, 31_000),
-            summary(Step::Poll, Lane::Crowd, 22_000, 8_300),
-            summary(Step::Queue, Lane::Crowd, 3100, 9_000),
-            summary(Step::SeatMap, Lane::Crowd, 3600, 42_000),
-            summary(Step::Hold, Lane::Crowd, 1372, 61_000),
-            summary(Step::Confirm, Lane::Crowd, 1060, 210_000),
-            summary(Step::Wait, Lane::Crowd, 3000, 24_000_000),
-            summary(Step::Journey, Lane::Crowd, 1000, 27_000_000),
-            summary(Step::Join, Lane::Browser, 20, 29_000),
-        ],
-        waiting: deciles(&observations),
-        series,
-        thresholds: vec![
-            Judged {
-                rule: "join p95 < 100ms".to_owned(),
-                observed: "31 ms".to_owned(),
-                passed: true,
-                judge: "goose: 31.0ms".to_owned(),
-            },
-            Judged {
-                rule: "dropped <= 0".to_owned(),
-                observed: "0".to_owned(),
-                passed: true,
-                judge: "loadgen".to_owned(),
-            },
-        ],
-        validity: Validity::default(),
-        goose: GooseSummary {
-            requests: 41_377,
-            ..GooseSummary::default()
-        },
-        cut_short: None,
-        observations,
-    };
-    let snapshots = (-7_i64..=30)
-        .map(|s| {
-            let sold = u64::try_from((s - 2).clamp(0, 17) * 60).unwrap().min(1000);
-            let held = if sold > 0 && sold < 1000 {
-                90.min(1000 - sold)
-            } else {
-                0
-            };
-            Snapshot {
-                sale: sale.id,
-                name: sale.name.clone(),
-                at: Millis(OPENS + s * 1000),
-                phase: Phase::Open,
-                opens_at: Millis(OPENS),
-                closes_at: sale.schedule.closes_at,
-                room: None,
-                queue: None,
-                seats: Some(SeatsView {
-                    capacity: 1000,
-                    free: 1000 - sold - held,
-                    held,
-                    sold,
-                    sections: ["FLOOR", "LEFT", "RIGHT", "BALCONY"]
-                        .iter()
-                        .map(|name| SectionView {
-                            name: (*name).to_owned(),
-                            capacity: 250,
-                            held: 0,
-                            sold: sold / 4,
-                        })
-                        .collect(),
-                }),
-                warnings: Vec::new(),
-                events: Vec::new(),
-            }
-        })
-        .collect();
-    RunReport {
-        load,
-        audit: Some(AuditReport {
-            sale: sale.id,
-            taken_at: Millis(OPENS + 31_000),
-            findings: Law::ALL
-                .iter()
-                .map(|law| Finding {
-                    law: *law,
-                    verdict: Verdict::Held,
-                    checked: 4920,
-                    detail: "1,000 seats, each with one owner; sold + held + free = 1,000".to_owned(),
-                    examples: Vec::new(),
-                    excused: false,
-                })
-                .collect(),
-        }),
-        sale,
-        snapshots,
-        meta: Meta {
-            scenario_file: "scenarios/club-night.yaml".to_owned(),
-            about: scenario.about,
-            sources: vec!["made up <for> this test".to_owned()],
-            venue: scenario.sale.venue,
-            command: "ticketctl drill scenarios/club-night.yaml".to_owned(),
-            machine: "2 cores, 24 GiB".to_owned(),
-            version: "ticketctl 0.1.0".to_owned(),
-            events: vec![EventLine {
-                at: Millis(OPENS + 12_000),
-                actor: "drill".to_owned(),
-                text: "kill -9 control-plane".to_owned(),
-            }],
-        },
-    }
-}
 
 /// The three files' contents.
 fn written(report: &RunReport) -> (String, Value, String) {
@@ -273,13 +26,84 @@ fn written(report: &RunReport) -> (String, Value, String) {
     texts
 }
 
-/// To look at the page: `URR_REPORT_SAMPLE=/tmp/sample cargo test -p urr-loadgen --test report`.
+/// To look at the page: `URR_REPORT_SAMPLE=/tmp/sample cargo test -p urr-loadgen --test report`, with
+/// `URR_REPORT_JSON=report.json` for the figures of a real run.
 #[test]
 fn the_sample_can_be_looked_at() {
-    if let Some(dir) = std::env::var_os("URR_REPORT_SAMPLE") {
-        std::fs::create_dir_all(&dir).unwrap();
-        write(std::path::Path::new(&dir), &sample()).unwrap();
+    let Some(dir) = std::env::var_os("URR_REPORT_SAMPLE") else {
+        return;
+    };
+    let mut report = sample();
+    drawn(&mut report);
+    if let Some(path) = std::env::var_os("URR_REPORT_JSON") {
+        let json: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let of = |name: &str| json[name].clone();
+        report.load = serde_json::from_value(of("load")).unwrap();
+        report.audit = serde_json::from_value(of("audit")).unwrap();
+        report.sale = serde_json::from_value(of("sale")).unwrap();
+        report.snapshots = serde_json::from_value(of("snapshots")).unwrap();
+        report.meta.events = serde_json::from_value(of("events")).unwrap();
     }
+    std::fs::create_dir_all(&dir).unwrap();
+    write(std::path::Path::new(&dir), &report).unwrap();
+}
+
+#[test]
+fn a_draw_is_told_with_its_commitment_and_whether_the_seed_agrees() {
+    let mut report = sample();
+    drawn(&mut report);
+    let (html, json, _) = written(&report);
+    let commitment = json["load"]["fairness"]["draw"]["commitment"].as_str().unwrap();
+    assert!(html.contains(commitment) && html.contains("is the one committed to before it"));
+    assert_eq!(json["load"]["fairness"]["draw"]["tickets"]["pairs"], 0);
+    let draw = report.load.fairness.draw.as_mut().unwrap();
+    draw.violation = Some("another seed".to_owned());
+    let (html, _, _) = written(&report);
+    assert!(html.contains("✘ another seed"));
+}
+
+#[test]
+fn scripts_are_told_apart_from_people_with_what_they_won() {
+    let (html, json, _) = written(&sample());
+    assert!(html.contains("grabs <span class=\"quiet\">(script)</span>"));
+    let advantage = json["bots"]["advantage"].as_f64().unwrap();
+    assert!((advantage - 0.12 / (600.0 / 5020.0)).abs() < 1e-9, "{advantage}");
+    assert!(html.contains("Scripts were 12.0 % of those who came and hold 12.0 % of the seats"));
+}
+
+#[test]
+fn findings_tell_clock_times_and_marks_close_together_do_not_cover_each_other() {
+    let mut report = sample();
+    let finding = &mut report.audit.as_mut().unwrap().findings[0];
+    finding.verdict = Verdict::Broken;
+    finding.examples = vec![format!("seat A-1-1 was sold twice at {}", OPENS + 1234)];
+    let line = |ms, text: &str| EventLine {
+        at: Millis(OPENS + ms),
+        actor: "drill".to_owned(),
+        text: text.to_owned(),
+    };
+    report.meta.events = vec![
+        line(-100, "announced"),
+        line(200, "phase open"),
+        line(300, "killed booking"),
+    ];
+    let (html, json, _) = written(&report);
+    assert!(!html.contains(&(OPENS + 1234).to_string()) && html.contains(":41.234"));
+    assert!(
+        json["audit"].to_string().contains(&(OPENS + 1234).to_string()),
+        "scripts read ms"
+    );
+    let chart = &html[html.find("<svg").unwrap()..html.find("</svg>").unwrap()];
+    let rows: std::collections::HashSet<&str> = chart
+        .split("class=\"markname\"")
+        .skip(1)
+        .filter_map(|text| text.split(" y=\"").nth(1)?.split('"').next())
+        .collect();
+    assert_eq!(
+        rows.len(),
+        4,
+        "four names at one instant stand in four lines: {chart}"
+    );
 }
 
 #[test]

@@ -66,6 +66,53 @@ mistakes! {
     an_unknown_version_is_refused: "version: 1" => "version: 2";
     a_file_that_is_not_yaml_is_refused: "seed: 7" => "seed: [7";
     an_empty_crowd_is_refused: "visitors: 100" => "visitors: 0";
+    an_unknown_ordering_is_refused: "pre_queue: 3s" => "pre_queue: 3s\n  ordering: shufle";
+    a_draw_without_a_pre_queue_is_refused: "pre_queue: 3s" => "pre_queue: 0s\n  ordering: shuffle";
+    a_threshold_on_a_draw_that_is_none_is_refused: "dropped <= 0" => "draw-tau < 0.05";
+    a_decile_that_does_not_exist_is_refused: "dropped <= 0" => "decile-11 p50 < 1s";
+    a_tau_that_can_never_hold_is_refused: "dropped <= 0" => "tau > 1";
+    a_first_curve_without_a_beginning_is_refused: "from: 0s, to: 5s" => "for: 5s";
+    a_curve_without_an_end_is_refused: "from: 0s, to: 5s" => "from: 0s";
+    a_curve_with_two_ends_is_refused: "from: 0s, to: 5s" => "from: 0s, to: 5s, for: 5s";
+    a_hazard_that_falls_is_refused:
+        "browses: { share: 20%, think: 500ms, looks: 2 }" =>
+        "loses-heart: { share: 20%, think: 500ms, hazard: [{ shown: 1m, left: 50% }, { shown: 2m, left: 40% }] }";
+    a_script_that_asks_too_often_is_refused:
+        "browses: { share: 20%, think: 500ms, looks: 2 }" => "grabs: { share: 20%, every: 1ms, reaches: 4 }";
+    one_tab_is_not_several:
+        "browses: { share: 20%, think: 500ms, looks: 2 }" =>
+        "opens-tabs: { share: 20%, think: 500ms, tabs: 1, apart: 1s }";
+}
+
+#[test]
+fn a_threshold_on_scripts_that_do_not_come_is_refused() {
+    let text = GOOD
+        .replace(
+            "intrudes: { share: 10%, tricks: [no-token, forged-token] }",
+            "buys: { share: 10%, think: 1s }",
+        )
+        .replace("dropped <= 0", "bot-advantage < 1.2");
+    let error = Scenario::parse("opening.yaml", &text).unwrap_err().to_string();
+    assert_snapshot!("a_threshold_on_scripts_that_do_not_come_is_refused", error);
+}
+
+#[test]
+fn curves_follow_each_other_unless_they_say_otherwise() {
+    let text = GOOD.replace(
+        "    - rush: { share: 100%, from: 0s, to: 5s }\n",
+        "    - ramp: { share: 20%, from: -2s, to: 0s }
+    - steady: { share: 30%, for: 1s }
+    - at-once: { share: 10% }
+    - ramp: { share: 40%, start: 100%, end: 0%, for: 2500ms }\n",
+    );
+    let scenario = Scenario::parse("opening.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
+    let windows: Vec<(i64, i64)> = scenario
+        .crowd
+        .arrivals
+        .iter()
+        .map(|a| a.curve.window_ms())
+        .collect();
+    assert_eq!(windows, [(-2000, 0), (0, 1000), (1000, 1000), (1000, 3500)]);
 }
 
 #[test]

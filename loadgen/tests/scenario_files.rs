@@ -46,3 +46,21 @@ fn the_two_named_openings_have_the_figures_that_the_mission_names() {
     assert!(!arena.sources.is_empty());
     assert!(club.limits.run_at_most_ms < 90_000 && arena.limits.run_at_most_ms < 300_000);
 }
+
+/// Editors read `scenarios/schema.json`; it must be made from the types that read the files.
+#[test]
+fn the_schema_for_editors_is_the_one_that_the_types_give() {
+    let path = root().join("schema.json");
+    let made = format!(
+        "{}\n",
+        serde_json::to_string_pretty(&Scenario::json_schema()).unwrap()
+    );
+    if std::env::var_os("URR_BLESS").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        kept, made,
+        "run `URR_BLESS=1 cargo test -p urr-loadgen --test scenario_files`"
+    );
+}

@@ -166,7 +166,7 @@ mod tests {
             Hand {
                 paused: true,
                 rate_per_s: Some(15),
-                cap: None
+                ..Hand::default()
             }
         );
         assert_eq!(state.plan.unwrap().limits.rate_per_s, 15);

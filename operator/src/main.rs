@@ -1,5 +1,6 @@
 //! `operator crd` prints the definitions, `operator run` reconciles.
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::io::Write as _;
 use tracing_subscriber::EnvFilter;
@@ -19,7 +20,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Prints the custom resource definitions as YAML.
-    Crd,
+    Crd {
+        /// Writes one file per definition into this directory instead.
+        #[arg(long)]
+        out: Option<std::path::PathBuf>,
+    },
     /// Reconciles until it is told to stop.
     Run(run::Config),
 }
@@ -27,7 +32,15 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Crd => Ok(std::io::stdout().write_all(crd::yaml()?.as_bytes())?),
+        Command::Crd { out: None } => Ok(std::io::stdout().write_all(crd::yaml()?.as_bytes())?),
+        Command::Crd { out: Some(dir) } => {
+            for file in crd::files()? {
+                let path = dir.join(&file.name);
+                std::fs::write(&path, file.content)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+            }
+            Ok(())
+        }
         Command::Run(config) => {
             let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
             tracing_subscriber::fmt()

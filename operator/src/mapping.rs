@@ -4,8 +4,12 @@
 //! types. Every field is named here once, so a new one cannot be forgotten silently.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use urr_api::ticket_sale::{AdmissionSpec, CapacitySpec, CrowdSpec, ScheduleSpec, TicketSaleSpec};
-use urr_core::sale::{AdmissionSettings, CapacitySettings, Problem, Sale, SaleId, Schedule};
+use urr_api::spec::{
+    AdmissionSpec, CapacitySpec, CompletionSpec, CrowdSpec, Placeholders, Rehearsal, RehearsalSpec,
+    ScheduleSpec, TargetSpec, Tuning, WhenClosed, WhenShort, WhenSoldOut,
+};
+use urr_api::{TicketSaleSpec, spec};
+use urr_core::sale::{AdmissionSettings, CapacitySettings, Ordering, Problem, Sale, SaleId, Schedule};
 use urr_core::time::Millis;
 
 /// The sale of `spec`, valid by core's rules. `name` is the object's, for when it has no other.
@@ -29,14 +33,25 @@ pub fn sale(name: &str, spec: &TicketSaleSpec) -> Result<Sale, Vec<Problem>> {
         crowd,
         admission,
         capacity,
+        // What becomes of these: `not_done`, and `targets`.
         targets: _,
+        completion: _,
+        rehearsal: _,
+        tuning: _,
+        hold: _,
+        abort: _,
     } = spec;
     let ScheduleSpec {
         pre_queue_at,
         opens_at,
         closes_at,
+        time_zone: _,
     } = schedule;
-    let CrowdSpec { expected_visitors } = crowd;
+    let CrowdSpec {
+        expected_visitors,
+        // The control plane sizes nothing by it yet; `ticketctl plan` reads it.
+        arrival: _,
+    } = crowd;
     let mut whole = |field: &str, value: i32| {
         u32::try_from(value).unwrap_or_else(|_| {
             problems.push(problem(field, "is negative", "give it a positive number"));
@@ -51,6 +66,7 @@ pub fn sale(name: &str, spec: &TicketSaleSpec) -> Result<Sale, Vec<Problem>> {
             opens_at: millis(opens_at),
             closes_at: millis(closes_at),
         },
+        ordering: ordering_of(admission.ordering),
         seats: whole("seats", *seats),
         expected_visitors: u64::try_from(*expected_visitors).unwrap_or(0),
         admission: admission_of(admission, &mut whole),
@@ -67,10 +83,13 @@ pub fn sale(name: &str, spec: &TicketSaleSpec) -> Result<Sale, Vec<Problem>> {
 
 fn admission_of(spec: &AdmissionSpec, whole: &mut impl FnMut(&str, i32) -> u32) -> AdmissionSettings {
     let AdmissionSpec {
+        ordering: _,
+        adaptive: _,
         rate_per_second,
         cap,
         burst,
         poll_budget_per_second,
+        one_line_per_user,
         silence_seconds,
         active_seconds,
         token_seconds,
@@ -85,6 +104,7 @@ fn admission_of(spec: &AdmissionSpec, whole: &mut impl FnMut(&str, i32) -> u32) 
         active_ttl_s: whole("admission.activeSeconds", active_seconds),
         token_ttl_s: whole("admission.tokenSeconds", token_seconds),
         hold_ttl_s: whole("admission.holdSeconds", hold_seconds),
+        one_line_per_user,
     }
 }
 
@@ -92,6 +112,9 @@ fn capacity_of(spec: &CapacitySpec, whole: &mut impl FnMut(&str, i32) -> u32) ->
     let CapacitySpec {
         replicas,
         rate_per_replica,
+        lead_seconds: _,
+        when_short: _,
+        placeholders: _,
     } = *spec;
     CapacitySettings {
         replicas: whole("capacity.replicas", replicas),
@@ -99,17 +122,81 @@ fn capacity_of(spec: &CapacitySpec, whole: &mut impl FnMut(&str, i32) -> u32) ->
     }
 }
 
+const fn ordering_of(ordering: spec::Ordering) -> Ordering {
+    match ordering {
+        spec::Ordering::Shuffle => Ordering::Shuffle,
+        spec::Ordering::Fifo => Ordering::Fifo,
+    }
+}
+
+/// What the spec asks for and this operator does not do: said in the sale's conditions, never
+/// silently left out. Shrinks with every part of issue 5 that is done.
+#[must_use]
+pub fn not_done(spec: &TicketSaleSpec) -> Vec<&'static str> {
+    let CompletionSpec {
+        when_sold_out,
+        when_closed,
+        keep_capacity_seconds,
+    } = spec.completion;
+    let RehearsalSpec {
+        policy,
+        max_age_seconds: _,
+    } = spec.rehearsal;
+    let of_a_target = |asks: fn(&TargetSpec) -> bool| spec.targets.iter().any(asks);
+    [
+        ("admission.adaptive", spec.admission.adaptive.is_some()),
+        (
+            "capacity.leadSeconds",
+            spec.capacity.lead_seconds != CAPACITY_LEAD_S,
+        ),
+        ("capacity.whenShort", spec.capacity.when_short == WhenShort::Hold),
+        (
+            "capacity.placeholders",
+            spec.capacity.placeholders == Placeholders::Reserve,
+        ),
+        ("targets[].stage", of_a_target(|target| target.stage != 0)),
+        ("targets[].base", of_a_target(|target| target.base.is_some())),
+        ("targets[].peak", of_a_target(|target| target.peak.is_some())),
+        (
+            "targets[].ratePerReplica",
+            of_a_target(|target| target.rate_per_replica.is_some()),
+        ),
+        (
+            "targets[].autoscaler",
+            of_a_target(|target| target.autoscaler.is_some()),
+        ),
+        (
+            "completion.whenSoldOut",
+            when_sold_out == WhenSoldOut::KeepWaiting,
+        ),
+        ("completion.whenClosed", when_closed == WhenClosed::Keep),
+        ("completion.keepCapacitySeconds", keep_capacity_seconds != 0),
+        ("rehearsal.policy", policy == Rehearsal::Required),
+        ("tuning", spec.tuning == Tuning::Auto),
+        ("hold", spec.hold),
+        ("abort", spec.abort),
+    ]
+    .into_iter()
+    .filter_map(|(field, asked)| asked.then_some(field))
+    .collect()
+}
+
+/// What core plans with: [`urr_core::plan::WARM_UP_S`].
+#[expect(clippy::cast_possible_truncation, reason = "half an hour")]
+const CAPACITY_LEAD_S: i32 = urr_core::plan::WARM_UP_S as i32;
+
 /// The instant in milliseconds.
 #[must_use]
 pub fn millis(time: &Time) -> Millis {
     Millis(time.0.as_millisecond())
 }
 
-/// The instant as Kubernetes writes it. One that no calendar holds becomes the epoch: it comes
-/// from a schedule that was such a calendar's time before.
+/// The instant as Kubernetes writes it: in whole seconds, so that what was written and read back equals
+/// what is written again. One that no calendar holds becomes the epoch: it comes from a schedule that
+/// was such a calendar's time before.
 #[must_use]
 pub fn time(at: Millis) -> Time {
-    Time(k8s_openapi::jiff::Timestamp::from_millisecond(at.0).unwrap_or_default())
+    Time(k8s_openapi::jiff::Timestamp::from_second(at.0.div_euclid(1000)).unwrap_or_default())
 }
 
 fn problem(field: &str, problem: &str, remedy: &str) -> Problem {

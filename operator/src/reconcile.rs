@@ -2,6 +2,7 @@
 
 use crate::control_api::{ControlApi, ControlError, SaleState};
 use crate::mapping;
+use crate::reports::Reports;
 use crate::status::{self, Findings};
 use crate::targets::{self, FIELD_MANAGER, Step, Target};
 use chrono::Utc;
@@ -32,10 +33,21 @@ const REQUEUE_MIN: Duration = Duration::from_millis(50);
 
 /// What a look needs.
 pub struct Context {
-    /// The cluster.
-    pub client: Client,
-    /// The control API.
-    pub control: ControlApi,
+    client: Client,
+    control: ControlApi,
+    reports: Reports,
+}
+
+impl Context {
+    /// Looks through `client` at the cluster, and steers through `control`.
+    #[must_use]
+    pub fn new(client: Client, control: ControlApi) -> Self {
+        Self {
+            client,
+            control,
+            reports: Reports::default(),
+        }
+    }
 }
 
 /// Why a look failed; the next one tries again.
@@ -106,9 +118,11 @@ impl Context {
             ready_replicas: seen.ready_replicas,
             missing_targets: &seen.missing,
             conflicting_targets: &conflicts,
+            not_done: &mapping::not_done(&object.spec),
             control: control.as_ref(),
         };
-        let status = status::compute(object.status.as_ref(), &found, now);
+        let shown = self.reports.newest(object);
+        let status = status::compute(shown.as_ref(), &found, now);
         let in_order = seen.ready_replicas >= plan.replicas && control.is_ok();
         self.report(object, status).await?;
         Ok(Action::requeue(wake_after(&plan, in_order, now)))
@@ -174,6 +188,7 @@ impl Context {
                 }));
             }
         }
+        self.reports.forget(object);
         // The rate is down; now capacity may go.
         let deployments = self.deployments(object);
         let name = object.name_any();
@@ -186,22 +201,24 @@ impl Context {
 
     async fn refuse(&self, object: &TicketSale, problems: &[Problem]) -> Result<Action, Error> {
         let generation = object.metadata.generation;
-        let status = status::refused(object.status.as_ref(), generation, problems, now());
+        let shown = self.reports.newest(object);
+        let status = status::refused(shown.as_ref(), generation, problems, now());
         self.report(object, status).await?;
         Ok(Action::await_change())
     }
 
     async fn report(&self, object: &TicketSale, status: TicketSaleStatus) -> Result<(), Error> {
-        if object.status.as_ref() == Some(&status) {
+        if self.reports.newest(object).as_ref() == Some(&status) {
             return Ok(());
         }
         let namespace = object.namespace().unwrap_or_default();
         let sales: Api<TicketSale> = Api::namespaced(self.client.clone(), &namespace);
         let patch = json!({"apiVersion": "urr.guru/v1alpha1", "kind": "TicketSale", "status": status});
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        sales
+        let written = sales
             .patch_status(&object.name_any(), &params, &Patch::Apply(patch))
             .await?;
+        self.reports.remember(written);
         Ok(())
     }
 
@@ -223,6 +240,8 @@ fn observed(seen: &Seen, control: Option<&SaleState>) -> Observed {
             cap: plan.limits.cap,
             paused: plan.limits.paused,
         }),
+        // The door's pace is the control plane's business.
+        turnout: None,
     }
 }
 

@@ -9,6 +9,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, controller, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 use urr_api::TicketSale;
 
 /// Looks at once. Each waits on the network most of the time; 500 sales due in one second are
@@ -39,12 +40,32 @@ pub struct Config {
 /// Reconciles until SIGTERM or Ctrl-C. Sales in hand are finished first.
 ///
 /// # Errors
-/// When the cluster cannot be reached at the start, or a watch ends for good.
+/// When the cluster cannot be reached at the start.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     choose_tls();
     let client = Client::try_default()
         .await
         .context("no cluster: set KUBECONFIG or run in one")?;
+    // Before anything else: a signal that comes during the start counts.
+    let mut terminated = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    let told = async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+    };
+    operate(client, &config, told).await
+}
+
+/// Reconciles the cluster of `client` until `told`. Sales in hand are finished first.
+///
+/// # Errors
+/// When a client cannot be built.
+pub async fn operate(
+    client: Client,
+    config: &Config,
+    told: impl Future<Output = ()> + Send + Sync + 'static,
+) -> anyhow::Result<()> {
     let http = reqwest::Client::builder()
         .build()
         .context("the HTTP client could not be built")?;
@@ -67,11 +88,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             sales_of(&known, &deployment)
         })
         .with_config(controller::Config::default().concurrency(LOOKS_AT_ONCE))
-        .shutdown_on_signal()
+        .graceful_shutdown_on(told)
         .run(
             reconcile::reconcile,
             |sale, error, _| reconcile::on_error(&sale, error),
-            Arc::new(Context { client, control }),
+            Arc::new(Context::new(client, control)),
         )
         .for_each(|look| async move {
             // What a look itself could not do is logged by `on_error`; here it is the watches.

@@ -26,6 +26,8 @@ pub struct Findings<'a> {
     pub missing_targets: &'a [String],
     /// Targets that another sale holds.
     pub conflicting_targets: &'a [String],
+    /// Fields of the spec that ask for what is not done.
+    pub not_done: &'a [&'static str],
     /// What the control API said.
     pub control: Result<&'a SaleState, &'a ControlError>,
 }
@@ -41,7 +43,11 @@ pub fn compute(before: Option<&TicketSaleStatus>, found: &Findings<'_>, now: Mil
         .filter(|(_, finding)| !finding.holds)
         .map(|(type_, _)| *type_)
         .collect();
-    let ready = if unmet.is_empty() {
+    let ready = if !found.not_done.is_empty() {
+        let fields = found.not_done.join(", ");
+        let message = format!("this operator does not do what these fields ask for: {fields}");
+        Finding::no(reason::NOT_SUPPORTED, message)
+    } else if unmet.is_empty() {
         Finding::yes("everything is as planned")
     } else {
         Finding::no(reason::CONDITIONS_UNMET, format!("not yet: {}", unmet.join(", ")))
@@ -61,6 +67,7 @@ pub fn compute(before: Option<&TicketSaleStatus>, found: &Findings<'_>, now: Mil
         desired_replicas: i32::try_from(found.plan.replicas).ok(),
         rate_per_second: i32::try_from(found.plan.limits.rate_per_s).ok(),
         conditions,
+        ..TicketSaleStatus::default()
     }
 }
 
@@ -251,6 +258,7 @@ mod tests {
             ready_replicas: ready,
             missing_targets: &[],
             conflicting_targets: &[],
+            not_done: &[],
             control: Ok(&state),
         };
         compute(before, &found, now)

@@ -11,7 +11,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
-use urr_api::ticket_sale::TargetSpec;
+use urr_api::spec::TargetSpec;
 
 /// Our name as a field manager.
 pub const FIELD_MANAGER: &str = "urr-operator";
@@ -102,7 +102,7 @@ pub async fn observe(
     specs: &[TargetSpec],
 ) -> Result<(Vec<Target>, Vec<String>), kube::Error> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for TargetSpec { name } in specs {
+    for TargetSpec { name, .. } in specs {
         match api.get_opt(name).await? {
             Some(deployment) => found.push(target(&deployment)),
             None => missing.push(name.clone()),

@@ -1,5 +1,5 @@
-//! The manifests say what the code reads: names of settings, subcommands, ports, sample objects.
-//! A cheap check; the real API server's comes with the control-plane testkit.
+//! The manifests say what the code reads and writes: names of settings, subcommands, ports, metrics,
+//! sample objects. What a real API server makes of them: `cluster/manifests.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use serde_json::Value;
@@ -116,7 +116,7 @@ fn every_setting_that_is_given_is_read_by_somebody() {
             }
         }
     }
-    let template = root().join("manifests/overlays/local/secrets.env.template");
+    let template = root().join("manifests/overlays/laptop/secrets.env.template");
     for line in std::fs::read_to_string(template)
         .unwrap()
         .lines()
@@ -183,12 +183,14 @@ fn every_service_is_started_by_its_name_on_its_port() {
             .find(|(_, service)| service["metadata"]["name"] == name);
         assert_eq!(service.unwrap().1["spec"]["ports"][0]["port"], port, "{name}");
     }
-    assert_eq!(seen, 11, "one Deployment per service and the control plane");
+    assert_eq!(seen, 12, "one Deployment per service and the control plane");
 }
 
 #[test]
 fn kustomizations_name_files_that_exist_and_leave_none_out() {
-    for (path, kustomization) in of_kind("Kustomization") {
+    let mut all = of_kind("Kustomization");
+    all.extend(of_kind("Component"));
+    for (path, kustomization) in all {
         let folder = path.parent().unwrap();
         let mut named = BTreeSet::from(["kustomization.yaml".to_owned()]);
         for resource in kustomization["resources"].as_array().unwrap() {
@@ -199,6 +201,14 @@ fn kustomizations_name_files_that_exist_and_leave_none_out() {
                 path.display()
             );
             named.insert(resource.to_owned());
+        }
+        for component in kustomization["components"].as_array().into_iter().flatten() {
+            let component = component.as_str().unwrap();
+            assert!(
+                folder.join(component).exists(),
+                "{}: no {component}",
+                path.display()
+            );
         }
         for patch in kustomization["patches"].as_array().into_iter().flatten() {
             if let Some(file) = patch["path"].as_str() {
@@ -236,4 +246,94 @@ fn samples_are_sound() {
     let (_, run) = of_kind("LoadRun").pop().unwrap();
     let run: LoadRun = serde_json::from_value(run).unwrap();
     assert!(run.validate_cel().is_ok());
+}
+
+/// Every word that looks like a metric of ours.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    text.split(|c| !is_part(c))
+        .filter(|word| word.starts_with("urr_") || word.starts_with("control_"))
+        .map(|word| {
+            let ends = ["_bucket", "_sum", "_count"];
+            let end = ends.iter().find(|end| word.ends_with(*end));
+            end.map_or(word, |end| word.trim_end_matches(end)).to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn every_metric_that_is_looked_at_is_recorded_by_somebody() {
+    let mut recorded = BTreeSet::new();
+    for room in ["services", "controlplane", "operator/src"] {
+        for path in files(&root().join(room), "rs") {
+            let text = std::fs::read_to_string(path).unwrap();
+            recorded.extend(text.split('"').flat_map(metrics_in));
+        }
+    }
+    let folder = root().join("manifests/components/monitoring");
+    for name in ["rules.yaml", "dashboard.json"] {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        let looked_at = metrics_in(&text);
+        assert!(looked_at.len() >= 8, "{name}: {looked_at:?}");
+        let missing: Vec<_> = looked_at.difference(&recorded).collect();
+        assert!(
+            missing.is_empty(),
+            "{name} looks at what nobody records: {missing:?}"
+        );
+    }
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_every_panel_says_what_it_shows() {
+    let operations = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let (_, rules) = of_kind("PrometheusRule").pop().unwrap();
+    let rules = rules["spec"]["groups"][0]["rules"].as_array().unwrap().clone();
+    assert!(rules.len() > 8);
+    for rule in rules {
+        let name = rule["alert"].as_str().unwrap();
+        let link = rule["annotations"]["runbook_url"].as_str().unwrap();
+        assert!(
+            link.ends_with(&format!("docs/operations.md#{}", name.to_lowercase())),
+            "{name}: {link}"
+        );
+        assert!(
+            operations.contains(&format!("\n### {name}\n")),
+            "{name} has no runbook"
+        );
+        let open = |text: &str, c| text.matches(c).count();
+        let expr = rule["expr"].as_str().unwrap();
+        for (left, right) in [('(', ')'), ('[', ']'), ('{', '}')] {
+            assert_eq!(open(expr, left), open(expr, right), "{name}: {expr}");
+        }
+    }
+    let dashboard =
+        std::fs::read_to_string(root().join("manifests/components/monitoring/dashboard.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert!(
+            panel["description"].as_str().unwrap().len() > 10,
+            "{}",
+            panel["title"]
+        );
+    }
+}
+
+#[test]
+fn the_images_hold_the_programs_that_the_manifests_start() {
+    let text = std::fs::read_to_string(root().join("Containerfile")).unwrap();
+    for (path, deployment) in of_kind("Deployment") {
+        for container in containers(&deployment) {
+            if container["image"] == "urr" && container["command"].is_array() {
+                let program = container["command"][0].as_str().unwrap();
+                assert!(
+                    text.contains(&format!("/out/{program}")),
+                    "{}: {program} is in no image",
+                    path.display()
+                );
+            }
+        }
+    }
+    for package in ["-p urr ", "-p urr-operator ", "-p ticketctl "] {
+        assert!(text.contains(package), "{package}");
+    }
 }

@@ -11,6 +11,14 @@ pub(crate) enum Exit {
     Failure,
     /// The input cannot be used: arguments, scenario, missing prerequisite.
     BadInput,
+    /// There is no such thing: sale, file, field.
+    NotFound,
+    /// It is not in a state for that, or somebody was faster.
+    Conflict,
+    /// Nobody answered, or not in time.
+    Unreachable,
+    /// Not allowed: a wrong token, no rights.
+    Denied,
     /// The generator itself could not keep up: the run proves nothing.
     Saturated,
     /// A law was broken, or could not be proven when it should have been.
@@ -28,6 +36,10 @@ impl Exit {
             Self::Ok => 0,
             Self::Failure => 1,
             Self::BadInput => 2,
+            Self::NotFound => 3,
+            Self::Conflict => 4,
+            Self::Unreachable => 5,
+            Self::Denied => 6,
             Self::Saturated => 97,
             Self::LawBroken => 98,
             Self::ThresholdsFailed => 99,

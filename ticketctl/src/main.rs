@@ -8,14 +8,26 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
 )]
 
+mod ask;
+mod chart;
+mod checks;
 mod cli;
 mod commands;
 mod control;
 mod drill;
+mod evidence;
 mod exit;
+mod failure;
+mod forecast;
+mod output;
 mod picture;
+mod place;
 mod plain;
+mod recording;
+mod running;
 mod signals;
+mod source;
+mod stream;
 mod summary;
 mod text;
 mod tui;

@@ -13,6 +13,8 @@ use urr_core::{
     time::Millis,
 };
 
+pub(crate) use urr_core::crowd::{Aside, CrowdView as LoadView, FunnelStep, StepLatency};
+
 /// Notes kept for the event pane: more than any screen has lines.
 const NOTES_KEPT: usize = 100;
 
@@ -82,56 +84,65 @@ pub(crate) enum Feed {
     Lost(String),
 }
 
-/// One step of the funnel.
+/// Where this happens. Shown as a banner that cannot be missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FunnelStep {
-    /// e.g. `let in`.
-    pub(crate) label: &'static str,
-    /// People who have come this far.
-    pub(crate) count: u64,
+pub(crate) enum Environment {
+    /// Real people, real money.
+    Prod,
+    /// Like it, without them.
+    Staging,
+    /// A rehearsal on one machine.
+    Drill,
+    /// Called otherwise.
+    Named(String),
+    /// Nobody said: expect the worst.
+    Unnamed,
 }
 
-/// People or requests beside the way: gave up, turned away, dropped.
+impl Environment {
+    /// By the name the control plane or an operator gives it.
+    pub(crate) fn named(name: Option<&str>) -> Self {
+        match name.map(str::trim).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("") => Self::Unnamed,
+            Some("prod" | "production") => Self::Prod,
+            Some("staging" | "stage") => Self::Staging,
+            Some("drill") => Self::Drill,
+            Some(other) => Self::Named(other.to_owned()),
+        }
+    }
+
+    /// What the banner says.
+    pub(crate) fn word(&self) -> String {
+        match self {
+            Self::Prod => "PROD".to_owned(),
+            Self::Staging => "STAGING".to_owned(),
+            Self::Drill => "DRILL".to_owned(),
+            Self::Named(name) => name.to_uppercase(),
+            Self::Unnamed => "PROD?".to_owned(),
+        }
+    }
+
+    /// Whether a slip of the finger costs nobody a ticket.
+    pub(crate) const fn is_tame(&self) -> bool {
+        matches!(self, Self::Drill | Self::Staging)
+    }
+}
+
+/// Where the pictures come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Aside {
-    /// e.g. `gave up`.
-    pub(crate) label: &'static str,
-    /// How many.
-    pub(crate) count: u64,
-    /// Whether any of it is bad news for the run itself.
-    pub(crate) alarming: bool,
-}
-
-/// Latency of one step of the journey, counted from the intended moment.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct StepLatency {
-    /// e.g. `poll`.
-    pub(crate) name: String,
-    /// Requests.
-    pub(crate) count: u64,
-    /// Requests that failed.
-    pub(crate) errors: u64,
-    /// Median in milliseconds.
-    pub(crate) p50_ms: f64,
-    /// 95th percentile in milliseconds.
-    pub(crate) p95_ms: f64,
-    /// 99th percentile in milliseconds.
-    pub(crate) p99_ms: f64,
-}
-
-/// The visitors' side at one instant.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct LoadView {
-    /// Visitors the scenario sends.
-    pub(crate) planned: u64,
-    /// Visitors whose journey is over.
-    pub(crate) finished: u64,
-    /// From arrived to sold.
-    pub(crate) funnel: Vec<FunnelStep>,
-    /// Beside it.
-    pub(crate) asides: Vec<Aside>,
-    /// Per step, in journey order.
-    pub(crate) latency: Vec<StepLatency>,
+pub(crate) enum Source {
+    /// A drill that this process hosts.
+    Drill,
+    /// A control plane.
+    Live {
+        /// Its address.
+        url: String,
+    },
+    /// A recording.
+    Replay {
+        /// Its file.
+        file: String,
+    },
 }
 
 /// How one law came out.
@@ -201,6 +212,8 @@ pub(crate) struct Verdict {
     pub(crate) asides: Vec<Aside>,
     /// What was still open when the audit began; empty when all had settled.
     pub(crate) unsettled: Vec<String>,
+    /// The forecast's figures beside what happened, a line each.
+    pub(crate) forecast: Vec<String>,
     /// Wall time of the whole drill.
     pub(crate) took: Duration,
     /// Where the run's files are.
@@ -212,8 +225,10 @@ pub(crate) struct Verdict {
 pub(crate) struct Picture {
     /// The sale's name.
     pub(crate) title: String,
-    /// Where this happens; shown as a banner that cannot be missed.
-    pub(crate) environment: &'static str,
+    /// Where this happens.
+    pub(crate) environment: Environment,
+    /// Where it is seen.
+    pub(crate) source: Source,
     /// How far the drill has come.
     pub(crate) stage: Stage,
     /// What exactly is happening in this stage.
@@ -233,11 +248,12 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// Before anything has happened.
+    /// Before anything has happened in a drill.
     pub(crate) fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
-            environment: "DRILL",
+            environment: Environment::Drill,
+            source: Source::Drill,
             stage: Stage::Preflight,
             doing: String::new(),
             opens_at: None,
@@ -247,6 +263,29 @@ impl Picture {
             notes: VecDeque::new(),
             verdict: None,
         }
+    }
+
+    /// Before anything was heard from `source`, which is in `environment`.
+    pub(crate) fn elsewhere(title: impl Into<String>, source: Source, environment: Environment) -> Self {
+        Self {
+            source,
+            environment,
+            ..Self::new(title)
+        }
+    }
+
+    /// `snapshot` came: everything that can be known of a sale from outside.
+    pub(crate) fn take(&mut self, snapshot: Snapshot) {
+        self.feed = Feed::Live;
+        self.opens_at = Some(snapshot.opens_at);
+        if self.source != Source::Drill {
+            self.title.clone_from(&snapshot.name);
+            self.load = snapshot.crowd.clone().map(Arc::new);
+            if let (Environment::Unnamed, Some(name)) = (&self.environment, &snapshot.environment) {
+                self.environment = Environment::named(Some(name));
+            }
+        }
+        self.snapshot = Some(Arc::new(snapshot));
     }
 }
 
@@ -292,11 +331,7 @@ impl Board {
 
     /// A snapshot came.
     pub(crate) fn snapshot(&self, snapshot: Snapshot) {
-        self.0.send_modify(|p| {
-            p.feed = Feed::Live;
-            p.opens_at = Some(snapshot.opens_at);
-            p.snapshot = Some(Arc::new(snapshot));
-        });
+        self.0.send_modify(|p| p.take(snapshot));
     }
 
     /// The stream's state changed.

@@ -72,6 +72,13 @@ fn write(out: &mut String, title: &str, verdict: &Verdict) -> std::fmt::Result {
     for aside in &verdict.asides {
         writeln!(out, "  {:<26} {:>10}", aside.label, grouped(aside.count))?;
     }
+    if !verdict.forecast.is_empty() {
+        writeln!(out)?;
+        writeln!(out, "forecast against outcome")?;
+        for line in &verdict.forecast {
+            writeln!(out, "  {line}")?;
+        }
+    }
     if !verdict.unsettled.is_empty() {
         writeln!(out)?;
         writeln!(out, "still open when the audit began")?;
@@ -98,6 +105,10 @@ const fn meaning(exit: Exit) -> &'static str {
         Exit::Ok => "all well",
         Exit::Failure => "the drill failed",
         Exit::BadInput => "bad input",
+        Exit::NotFound => "not found",
+        Exit::Conflict => "not possible now",
+        Exit::Unreachable => "no answer in time",
+        Exit::Denied => "not allowed",
         Exit::Saturated => "the generator was saturated: the run proves nothing",
         Exit::LawBroken => "a law is broken",
         Exit::ThresholdsFailed => "thresholds missed",

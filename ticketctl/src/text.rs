@@ -39,6 +39,14 @@ pub(crate) fn log_time(at: Millis, opens_at: Millis) -> String {
     }
 }
 
+/// An instant in the zone of UTC: `2026-12-01 11:00:00Z`.
+pub(crate) fn instant(at: Millis) -> String {
+    chrono::DateTime::<chrono::Utc>::from_timestamp_millis(at.0).map_or_else(
+        || at.0.to_string(),
+        |at| at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+    )
+}
+
 /// Whole seconds: `34 s`, `5 min 10 s`, `2 h 3 min`.
 pub(crate) fn duration_s(s: u64) -> String {
     match s {

@@ -5,7 +5,12 @@
 mod common;
 
 use common::{Running, Stage, scenario, ticketctl};
-use std::{fs, process::Output};
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+};
 use urr_kit::Secrets;
 
 fn stderr(output: &Output) -> String {
@@ -127,11 +132,71 @@ fn watching_without_a_token_or_a_control_api_says_so() {
     );
     fs::write(&token, "secret-of-somebody\n").unwrap();
     let output = watch("http://127.0.0.1:9");
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("http://127.0.0.1:9"),
         "{}",
         stderr(&output)
     );
     assert!(!stderr(&output).contains("secret-of-somebody"));
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = ticketctl()
+        .args(["urr", "testpay", "--listen", &address])
+        .envs(Secrets::generate().unwrap().to_env())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&address), "{}", stderr(&output));
+    assert!(stderr(&output).contains("in use"), "{}", stderr(&output));
+}
+
+/// Runs `command` where `dir` is a disk of `size_mb`, visible to it alone and gone with it.
+fn on_a_small_disk(command: &Command, dir: &Path, size_mb: u32) -> Command {
+    let mut small = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        small.arg("--map-root-user");
+    }
+    small.args(["--mount", "sh", "-c"]).arg(format!(
+        "mount -t tmpfs -o size={size_mb}m,mode=0711 small \"$0\" && exec \"$@\""
+    ));
+    small.arg(dir).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => small.env(name, value),
+            None => small.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        small.current_dir(dir);
+    }
+    small
+}
+
+#[test]
+fn a_full_disk_is_named_before_anything_starts() {
+    let stage = Stage::new();
+    let runs = stage.run_dir().parent().unwrap().to_owned();
+    fs::create_dir_all(&runs).unwrap();
+    let ended = Running::start(on_a_small_disk(&stage.drill("normal"), &runs, 16)).end();
+    assert_eq!(ended.code(), Some(2), "{}", ended.said());
+    assert!(ended.stderr.contains("is full"), "{}", ended.said());
+    stage.is_clean();
+}
+
+#[test]
+fn engines_on_a_full_disk_say_so_and_leave_nothing() {
+    let stage = Stage::new();
+    let command = stage.drill("normal");
+    let tmp = stage.temporary();
+    let ended = Running::start(on_a_small_disk(&command, &tmp, 24)).end();
+    assert_eq!(ended.code(), Some(2), "{}", ended.said());
+    assert!(ended.stderr.contains("disk"), "{}", ended.said());
+    assert!(ended.stderr.contains(&*tmp.to_string_lossy()), "{}", ended.said());
+    assert!(!stage.run_dir().exists());
+    stage.is_clean();
 }

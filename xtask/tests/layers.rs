@@ -4,8 +4,9 @@
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::collections::{BTreeMap, BTreeSet};
 
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 12] = [
     "urr-gateway",
+    "urr-page",
     "urr-auth",
     "urr-catalog",
     "urr-vwr",
@@ -27,18 +28,25 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     for service in SERVICES {
         edges.insert(service, BTreeSet::from(["urr-core", "urr-kit"]));
     }
+    // `urr edge` serves the page itself: it must be there when all else is not (decision 0011).
+    edges.insert("urr-gateway", BTreeSet::from(["urr-core", "urr-kit", "urr-page"]));
     edges.insert(
         "urr-controlplane",
         BTreeSet::from(["urr-core", "urr-api", "urr-kit"]),
     );
     edges.insert("urr-operator", BTreeSet::from(["urr-core", "urr-api"]));
+    // kit lends how child processes are kept and swept (decision 0012); the operator itself has
+    // testkit for its tests only, which are not counted here.
+    edges.insert("urr-testkit", BTreeSet::from(["urr-kit"]));
     // kit gives the auditor its engine clients; visitors speak HTTP only.
     edges.insert("urr-loadgen", BTreeSet::from(["urr-core", "urr-kit"]));
     let mut all: BTreeSet<&str> = SERVICES.into_iter().collect();
     all.extend(["urr-core", "urr-kit", "urr-controlplane"]);
     edges.insert("urr", all.clone());
-    all.extend(["urr", "urr-api", "urr-loadgen"]);
+    // design.md section 2: ticketctl knows all of them (the operator for its mapping of a TicketSale).
+    all.extend(["urr", "urr-api", "urr-loadgen", "urr-operator"]);
     edges.insert("ticketctl", all.clone());
+    all.insert("urr-testkit");
     edges.insert("urr-bench", all);
     edges.insert("xtask", BTreeSet::new());
     edges

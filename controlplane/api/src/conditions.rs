@@ -7,8 +7,15 @@ pub const CAPACITY_READY: &str = "CapacityReady";
 pub const ROOM_ACTIVE: &str = "RoomActive";
 /// Tier 2's limits are what the plan says.
 pub const ADMISSION_APPLIED: &str = "AdmissionApplied";
+/// The last boundary of the schedule was acted on in time, and the next one can be.
+pub const SCHEDULE_HONOURED: &str = "ScheduleHonoured";
 /// All of the above.
 pub const READY: &str = "Ready";
+
+/// Of a LoadRun: all runners began together.
+pub const STARTED: &str = "Started";
+/// Of a LoadRun: the verdict.
+pub const SUCCEEDED: &str = "Succeeded";
 
 /// Reasons, as CamelCase words a program may compare.
 pub mod reason {
@@ -26,6 +33,12 @@ pub mod reason {
     pub const REFUSED: &str = "Refused";
     /// The control plane has the sale but could not put everything in place yet.
     pub const NOT_YET_APPLIED: &str = "NotYetApplied";
+    /// A boundary of the schedule was acted on late.
+    pub const LATE: &str = "Late";
+    /// `spec.hold` is set.
+    pub const HELD: &str = "Held";
+    /// The spec asks for something this operator does not do yet.
+    pub const NOT_SUPPORTED: &str = "NotSupported";
     /// One of the other conditions does not hold.
     pub const CONDITIONS_UNMET: &str = "ConditionsUnmet";
 }

@@ -1,4 +1,7 @@
 //! `TicketSale`: one opening, from the warm-up of its services to the closing of its room.
+//!
+//! The spec is what people write; its parts are in [`spec`](crate::spec). The status is what the
+//! operator sees, in [`status`](crate::status). Rules that need both stand here.
 #![expect(
     unreachable_pub,
     reason = "KubeSchema writes its helper type as pub into a function"
@@ -8,12 +11,17 @@
     reason = "every printer column has a name and a type"
 )]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+pub use crate::spec::{
+    AdaptiveSpec, AdmissionSpec, ArrivalSpec, AutoscalerSpec, CapacitySpec, CompletionSpec, CrowdSpec,
+    Ordering, Placeholders, Rehearsal, RehearsalSpec, ScheduleSpec, TargetSpec, Tuning, WhenClosed,
+    WhenShort, WhenSoldOut,
+};
+pub use crate::status::{Advice, LineStatus, TargetStatus, TicketSaleStatus};
+
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is sold, when, and to how many at once.
+/// What is sold, when, to how many at once, and what has to be ready for it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "urr.guru",
@@ -24,15 +32,13 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     shortname = "ts",
     category = "urr",
-    doc = "A ticket sale: its schedule, its crowd, and the capacity that has to be ready for it.",
+    doc = "A ticket sale: its schedule, its crowd, and the capacity that has to be ready for it. Apply it days ahead; the operator does the rest.",
     selectable = ".spec.eventId",
+    selectable = ".spec.hold",
+    selectable = ".spec.tuning",
+    selectable = ".status.phase",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(
-        name = "Opens",
-        type_ = "date",
-        json_path = ".spec.schedule.opensAt",
-        priority = 1
-    ),
+    printcolumn(name = "Opens", type_ = "string", json_path = ".spec.schedule.opensAt"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -40,10 +46,23 @@ use serde::{Deserialize, Serialize};
     ),
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(name = "Wanted", type_ = "integer", json_path = ".status.desiredReplicas"),
+    printcolumn(name = "Rate", type_ = "integer", json_path = ".status.ratePerSecond"),
     printcolumn(
-        name = "Rate",
+        name = "Waiting",
         type_ = "integer",
-        json_path = ".status.ratePerSecond",
+        json_path = ".status.line.waiting",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Active",
+        type_ = "integer",
+        json_path = ".status.line.active",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Sold",
+        type_ = "integer",
+        json_path = ".status.line.sold",
         priority = 1
     ),
     printcolumn(
@@ -52,15 +71,30 @@ use serde::{Deserialize, Serialize};
         json_path = ".status.nextTransitionAt",
         priority = 1
     ),
+    printcolumn(
+        name = "Why",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[kube(
-    validation = Rule::new("!has(self.status) || !has(self.status.phase) || self.status.phase == 'Scheduled' || self.spec.schedule.preQueueAt == oldSelf.spec.schedule.preQueueAt")
+    validation = Rule::new("!has(self.status) || !has(self.status.phase) || self.status.phase in ['Scheduled', 'PreScaling'] || self.spec.schedule.preQueueAt == oldSelf.spec.schedule.preQueueAt")
         .message("visitors have begun to join: the pre-queue cannot be moved any more")
         .field_path(".spec.schedule.preQueueAt"),
-    validation = Rule::new("!has(self.status) || !has(self.status.phase) || self.status.phase in ['Scheduled', 'PreQueue'] || self.spec.schedule.opensAt == oldSelf.spec.schedule.opensAt")
+    validation = Rule::new("!has(self.status) || !has(self.status.phase) || self.status.phase in ['Scheduled', 'PreScaling', 'PreQueue'] || self.spec.schedule.opensAt == oldSelf.spec.schedule.opensAt")
         .message("the sale has opened: the opening cannot be moved any more")
-        .field_path(".spec.schedule.opensAt")
+        .field_path(".spec.schedule.opensAt"),
+    validation = Rule::new("!has(self.status) || !has(self.status.phase) || self.status.phase != 'PreScaling' || self.spec.schedule.preQueueAt >= oldSelf.spec.schedule.preQueueAt")
+        .message("capacity is being brought up for the instant that was planned: the pre-queue can be put off, not brought forward")
+        .field_path(".spec.schedule.preQueueAt"),
+    validation = Rule::new("!has(self.status) || !has(self.status.phase) || self.status.phase == 'Scheduled' || (has(self.spec.targets) ? self.spec.targets.map(t, t.name) : []) == (has(oldSelf.spec.targets) ? oldSelf.spec.targets.map(t, t.name) : [])")
+        .message("capacity has been claimed: targets cannot be added, removed or reordered once warming has begun")
+        .field_path(".spec.targets"),
+    validation = Rule::new("!has(self.status) || !has(self.status.phase) || self.status.phase in ['Scheduled', 'PreScaling'] || self.spec.admission.ordering == oldSelf.spec.admission.ordering")
+        .message("visitors have begun to join under this order: it cannot be changed any more")
+        .field_path(".spec.admission.ordering")
 )]
 #[kube(cel)]
 #[x_kube(
@@ -69,18 +103,39 @@ use serde::{Deserialize, Serialize};
         .field_path(".eventId")
 )]
 #[x_kube(
+    validation = Rule::new("!oldSelf.abort || self.abort")
+        .message("an aborted sale stays aborted: make another TicketSale")
+        .field_path(".abort")
+)]
+#[x_kube(
     validation = Rule::new("self.admission.ratePerSecond <= self.capacity.replicas * self.capacity.ratePerReplica")
         .message("is more than capacity.replicas x capacity.ratePerReplica bear: raise the capacity or lower the rate")
         .field_path(".admission.ratePerSecond")
 )]
+#[x_kube(
+    validation = Rule::new("self.admission.silenceSeconds <= self.admission.activeSeconds")
+        .message("must not be longer than activeSeconds: the slot has ended by then")
+        .field_path(".admission.silenceSeconds")
+)]
+#[x_kube(
+    validation = Rule::new("!has(self.admission.adaptive) || (self.admission.adaptive.minRatePerSecond <= self.admission.ratePerSecond && self.admission.ratePerSecond <= self.admission.adaptive.maxRatePerSecond)")
+        .message("must lie within adaptive.minRatePerSecond and adaptive.maxRatePerSecond: it is where the sale starts")
+        .field_path(".admission.ratePerSecond")
+)]
+#[x_kube(
+    validation = Rule::new("!has(self.admission.adaptive) || self.admission.adaptive.maxRatePerSecond <= self.capacity.replicas * self.capacity.ratePerReplica")
+        .message("the adaptive maximum is more than capacity.replicas x capacity.ratePerReplica bear: raise the capacity or lower it")
+        .field_path(".admission.adaptive")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct TicketSaleSpec {
-    /// The event's id (a UUID), the key of every store.
+    /// The event's id in the catalog: a UUID in lower case. It is the key of every store and never
+    /// changes; two sales of one event are refused by the operator.
     #[x_kube(validation = Rule::new("self.matches('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')")
         .message("must be a UUID in lower case"))]
     #[schemars(length(max = 36))]
     pub event_id: String,
-    /// Name for people; the object's name when left out.
+    /// Name for people: screens, events, logs. The object's name when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub display_name: Option<String>,
@@ -89,145 +144,35 @@ pub struct TicketSaleSpec {
     pub seats: i32,
     /// When things happen.
     pub schedule: ScheduleSpec,
-    /// Who is expected.
+    /// Who is expected at the door.
     pub crowd: CrowdSpec,
-    /// How people are let in.
+    /// The waiting room: in which order, how fast and how many at once people are let in.
     #[serde(default)]
     pub admission: AdmissionSpec,
-    /// What the services behind the door must bear.
+    /// What the services behind the door must bear while the sale is open.
     pub capacity: CapacitySpec,
-    /// The workloads to bring up before the sale and to give back after it. Without any, the
-    /// operator scales nothing and counts capacity as ready.
+    /// The workloads to bring up before the sale and to give back after it, in the order in which
+    /// they come up. Without any, the operator scales nothing and counts capacity as ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 16))]
     pub targets: Vec<TargetSpec>,
-}
-
-/// The instants of a sale, RFC 3339 with an offset.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[x_kube(cel)]
-#[x_kube(
-    validation = Rule::new("self.opensAt < self.closesAt")
-        .message("must be after opensAt")
-        .field_path(".closesAt")
-)]
-#[x_kube(
-    validation = Rule::new("self.preQueueAt <= self.opensAt")
-        .message("must not be after opensAt")
-        .field_path(".preQueueAt")
-)]
-#[serde(rename_all = "camelCase")]
-pub struct ScheduleSpec {
-    /// From here on visitors may join the waiting room. Capacity is wanted half an hour earlier.
-    pub pre_queue_at: Time,
-    /// From here on the line moves.
-    pub opens_at: Time,
-    /// From here on nobody is let in.
-    pub closes_at: Time,
-}
-
-/// The crowd at the door.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CrowdSpec {
-    /// People expected.
-    #[schemars(range(min = 1, max = 1_000_000_000))]
-    pub expected_visitors: i64,
-}
-
-/// How people are let in; every field has the house's default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AdmissionSpec {
-    /// People let in per second.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub rate_per_second: i32,
-    /// People inside at once, never exceeded.
-    #[schemars(range(min = 1))]
-    pub cap: i32,
-    /// Admissions that may be saved up while the line is empty.
-    #[schemars(range(min = 0))]
-    pub burst: i32,
-    /// Polls per second the waiting room bears from all visitors together.
-    #[schemars(range(min = 1))]
-    pub poll_budget_per_second: i32,
-    /// A visitor inside who is silent for this long is out.
-    #[schemars(range(min = 1, max = 86_400))]
-    pub silence_seconds: i32,
-    /// A place inside ends after this long whatever happens.
-    #[schemars(range(min = 1, max = 86_400))]
-    pub active_seconds: i32,
-    /// Lifetime of admission tokens.
-    #[schemars(range(min = 1, max = 86_400))]
-    pub token_seconds: i32,
-    /// How long a seat is held for payment.
-    #[schemars(range(min = 1, max = 86_400))]
-    pub hold_seconds: i32,
-}
-
-impl Default for AdmissionSpec {
-    /// As `urr_core::sale::AdmissionSettings`; a test in the operator keeps them equal.
-    fn default() -> Self {
-        Self {
-            rate_per_second: 10,
-            cap: 1000,
-            burst: 50,
-            poll_budget_per_second: 5000,
-            silence_seconds: 30,
-            active_seconds: 600,
-            token_seconds: 600,
-            hold_seconds: 300,
-        }
-    }
-}
-
-/// What has to be ready.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CapacitySpec {
-    /// Replicas of each target wanted while the sale is open.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub replicas: i32,
-    /// People let in per second that one ready replica bears.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub rate_per_replica: i32,
-}
-
-/// A Deployment in the sale's namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TargetSpec {
-    /// Its name.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-}
-
-/// What the operator sees. Derived anew at every look; nothing reads it back.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TicketSaleStatus {
-    /// Generation of the spec that this status tells of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Where the sale is in its life, for `kubectl get`; computed from schedule and time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
-    pub phase: Option<String>,
-    /// When the schedule next changes something by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_transition_at: Option<Time>,
-    /// The fewest ready replicas of all targets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready_replicas: Option<i32>,
-    /// Replicas each target should have now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub desired_replicas: Option<i32>,
-    /// People per second that may be let in now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_per_second: Option<i32>,
-    /// Observations: CapacityReady, RoomActive, AdmissionApplied, Ready.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
-    pub conditions: Vec<Condition>,
+    /// What happens when every seat is sold, and when the sale closes.
+    #[serde(default)]
+    pub completion: CompletionSpec,
+    /// Whether a passing LoadRun must have been seen before the sale may open.
+    #[serde(default)]
+    pub rehearsal: RehearsalSpec,
+    /// What the operator may do with what it measures: nothing (Off), say it in status.advice
+    /// (Advise), or move the rate within admission.adaptive by itself (Auto).
+    #[serde(default)]
+    pub tuning: Tuning,
+    /// While true the line does not move; places are kept and people may join. Set it back to
+    /// false to go on. Works before the opening too: the opening is held.
+    #[serde(default)]
+    pub hold: bool,
+    /// Ends the sale now and for good: nobody is let in any more, capacity is given back. It cannot
+    /// be taken back.
+    #[serde(default)]
+    pub abort: bool,
 }

@@ -97,6 +97,12 @@ pub enum LogKind {
     Admit,
     /// A user's slot came back, or a queued user left.
     Leave,
+    /// Other limits hold from here on.
+    Limits,
+    /// Redis had lost the line; what stands before this is what its replicas remembered.
+    Revive,
+    /// A user who had gone in before the line was lost takes the same slot again.
+    Resume,
 }
 
 impl LogKind {
@@ -108,16 +114,28 @@ impl LogKind {
             Self::Enqueue => "enqueue",
             Self::Admit => "admit",
             Self::Leave => "leave",
+            Self::Limits => "limits",
+            Self::Revive => "revive",
+            Self::Resume => "resume",
         }
     }
 
     /// The kind of a stream's `k` field, `None` for a name this version does not know.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Open, Self::Enqueue, Self::Admit, Self::Leave]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
+
+    /// Every kind there is.
+    pub const ALL: [Self; 7] = [
+        Self::Open,
+        Self::Enqueue,
+        Self::Admit,
+        Self::Leave,
+        Self::Limits,
+        Self::Revive,
+        Self::Resume,
+    ];
 }
 
 /// One line of the admission log `{eventId}:log`: the audit's evidence for tier 2.
@@ -126,7 +144,8 @@ impl LogKind {
 pub struct LogEntry {
     /// What happened.
     pub kind: LogKind,
-    /// When, by the acting service's clock.
+    /// When, by the line's clock: the latest instant any acting service has named, so it never goes
+    /// back within a log.
     pub at: Millis,
     /// To whom; absent for `open`.
     pub user: Option<Uuid>,

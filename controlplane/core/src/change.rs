@@ -77,8 +77,10 @@ pub fn check(old: &Sale, new: &Sale, now: Millis) -> Result<(), Vec<Problem>> {
 pub enum Override {
     /// Hold the line.
     Pause,
-    /// Let it go on.
+    /// Let it go on, and take people again.
     Resume,
+    /// Take nobody new; who stands in line is still let in.
+    Drain,
     /// Admit this many people per second instead of the sale's figure.
     Rate(u32),
     /// Let this many people be inside at once instead of the sale's figure.
@@ -94,6 +96,7 @@ impl Override {
         match self {
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Drain => "drain",
             Self::Rate(_) => "rate",
             Self::Cap(_) => "cap",
             Self::Reset => "reset",
@@ -110,6 +113,11 @@ impl Override {
             Self::Pause => Ok(Hand { paused: true, ..hand }),
             Self::Resume => Ok(Hand {
                 paused: false,
+                draining: false,
+                ..hand
+            }),
+            Self::Drain => Ok(Hand {
+                draining: true,
                 ..hand
             }),
             Self::Reset => Ok(Hand::default()),
@@ -203,15 +211,18 @@ mod tests {
             paused: true,
             rate_per_s: Some(3),
             cap: Some(9),
+            draining: true,
         };
         let resumed = Override::Resume.apply(&sale(), hand).unwrap();
         assert_eq!(
             resumed,
             Hand {
                 paused: false,
+                draining: false,
                 ..hand
             }
         );
+        assert!(Override::Drain.apply(&sale(), Hand::default()).unwrap().draining);
         assert_eq!(
             Override::Cap(4).apply(&sale(), hand).unwrap(),
             Hand { cap: Some(4), ..hand }

@@ -11,17 +11,31 @@
 )]
 
 pub mod admission;
+pub mod advice;
 pub mod audit;
 pub mod capacity;
 pub mod change;
+pub mod commit;
+pub mod crowd;
+pub mod draw;
+pub mod effect;
+pub mod forecast;
+pub mod hex;
 pub mod law;
+pub mod live;
+pub mod load_consent;
 pub mod pacing;
 pub mod plan;
 pub mod room;
 pub mod sale;
 pub mod seating;
+pub mod simulate;
+pub mod slo;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;
 pub mod time;
 pub mod token;
+pub mod turnout;
+pub mod verify;
+pub mod visitor;

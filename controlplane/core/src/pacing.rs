@@ -109,6 +109,34 @@ pub fn next_poll_ms(distance: u64, crowd: &Crowd, jitter: f64) -> u64 {
     ms
 }
 
+/// Milliseconds until somebody should ask again who waits for a draw: nobody knows who will be at
+/// the front, so once the opening is near all are asked back right after it, spread over the
+/// time in which the budget bears them all.
+#[must_use]
+pub fn next_poll_before_draw_ms(crowd: &Crowd, jitter: f64) -> u64 {
+    #[expect(clippy::cast_precision_loss, reason = "crowds and delays are far below 2^52")]
+    let (waiting, until_open_s) = (crowd.waiting as f64, crowd.until_open_ms.max(0) as f64 / 1000.0);
+    if until_open_s > WAKE_WITHIN_S {
+        // As far from being served as the last in line.
+        return next_poll_ms(crowd.waiting.max(1), crowd, jitter)
+            .min(crowd.until_open_ms.unsigned_abs().saturating_add(1000));
+    }
+    let spread_s = (waiting / f64::from(crowd.budget_per_s.max(1))).max(NEAREST_S);
+    let jitter = if jitter.is_nan() {
+        0.0
+    } else {
+        jitter.clamp(0.0, 1.0)
+    };
+    let planned_s = until_open_s.max(NEAREST_S / 2.0) + jitter * spread_s;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 1 s..1 day"
+    )]
+    let ms = (planned_s * 1000.0).ceil().clamp(NEAREST_S * 1000.0, LONGEST_MS) as u64;
+    ms
+}
+
 /// Polls per second the whole crowd costs in expectation, if every distance `1..=waiting` is held
 /// by one visitor and jitter is at its shortest. Never above the budget; the load model and the
 /// tests use it.

@@ -10,6 +10,7 @@ use crate::{
     room::{Mode, Room},
     sale::{Phase, Sale},
     time::Millis,
+    turnout::{COMING_MS, Turnout, door_rate_per_s},
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,8 @@ pub struct Observed {
     pub room: Option<Room>,
     /// Tier 2's limits in force, if there are any.
     pub limits: Option<AppliedLimits>,
+    /// How many of those whom tier 1 let on have come to tier 2, as far as known.
+    pub turnout: Option<Turnout>,
 }
 
 /// What an operator set by hand; it stays until taken back.
@@ -41,6 +44,9 @@ pub struct Hand {
     /// The line is held.
     #[serde(default)]
     pub paused: bool,
+    /// Nobody new is taken; the line moves.
+    #[serde(default)]
+    pub draining: bool,
     /// People per second instead of the sale's figure; still bounded by what is ready.
     #[serde(default)]
     pub rate_per_s: Option<u32>,
@@ -86,7 +92,8 @@ pub struct RoomTarget {
     /// Its mode.
     pub mode: Mode,
     /// Its clock's rate. Before the opening already the opening's: replicas start the line by
-    /// their own clocks.
+    /// their own clocks. Above tier 2's while people who were let on do not come
+    /// ([`crate::turnout`]); tier 2 still takes no more than its own.
     pub rate_per_s: u32,
 }
 
@@ -121,8 +128,9 @@ pub fn phase(sale: &Sale, observed: &Observed, now: Millis) -> Phase {
     }
 }
 
-/// What should be true at `now`. The rates in it never exceed what `ready_replicas` bear, and
-/// `replicas` never falls below what the rate in force needs.
+/// What should be true at `now`. The rate at which tier 2 admits never exceeds what
+/// `ready_replicas` bear, nor does tier 1's but by no-shows, and `replicas` never falls below what
+/// the rate in force needs.
 #[must_use]
 pub fn plan(sale: &Sale, observed: &Observed, now: Millis) -> Plan {
     let phase = phase(sale, observed, now);
@@ -149,7 +157,11 @@ pub fn plan(sale: &Sale, observed: &Observed, now: Millis) -> Plan {
     Plan {
         phase,
         replicas: replicas(sale, observed, wanted_rate, line_moves, now, &mut reasons),
-        room: room_target(observed, phase, rate_per_s),
+        room: room_target(
+            observed,
+            phase,
+            door_rate(observed, phase, rate_per_s, now, &mut reasons),
+        ),
         limits: LimitsTarget {
             rate_per_s: if lets_in { rate_per_s } else { 0 },
             cap: observed.hand.cap.unwrap_or(sale.admission.cap),
@@ -211,7 +223,33 @@ fn rate_in_force(observed: &Observed) -> u32 {
     let limits = observed
         .limits
         .map_or(0, |limits| if limits.paused { 0 } else { limits.rate_per_s });
-    room.max(limits)
+    match observed.turnout {
+        // The door runs ahead of those who do not come; what tier 2 admits is what must be borne.
+        Some(_) if observed.limits.is_some() => limits,
+        _ => room.max(limits),
+    }
+}
+
+/// The rate of tier 1's clock, for a tier 2 that takes `rate_per_s`.
+fn door_rate(
+    observed: &Observed,
+    phase: Phase,
+    rate_per_s: u32,
+    now: Millis,
+    reasons: &mut Vec<String>,
+) -> u32 {
+    let (Phase::Open, Some(turnout), Some(room)) = (phase, &observed.turnout, &observed.room) else {
+        return rate_per_s;
+    };
+    let served = room.serving(now.plus_ms(-COMING_MS));
+    let door = door_rate_per_s(rate_per_s, served, turnout);
+    if door > rate_per_s {
+        reasons.push(format!(
+            "the door calls {door}/s for {rate_per_s}/s: {} of {served} who were called have come",
+            turnout.shown_up
+        ));
+    }
+    door
 }
 
 fn room_target(observed: &Observed, phase: Phase, rate_per_s: u32) -> Option<RoomTarget> {
@@ -224,6 +262,9 @@ fn room_target(observed: &Observed, phase: Phase, rate_per_s: u32) -> Option<Roo
         // A hold before the opening holds the opening.
         Phase::Scheduled | Phase::PreQueue | Phase::Open | Phase::Paused if observed.hand.paused => {
             Mode::Paused
+        }
+        Phase::Scheduled | Phase::PreQueue | Phase::Open | Phase::Paused if observed.hand.draining => {
+            Mode::Draining
         }
         Phase::Scheduled | Phase::PreQueue | Phase::Open | Phase::Paused => Mode::Active,
     };

@@ -6,7 +6,8 @@
 //! must agree on `serving`, so a change of meaning needs a new epoch.
 
 use crate::{
-    sale::{Sale, SaleId, Schedule},
+    draw::{Draw, DrawRecord, Places, Seed},
+    sale::{Ordering, Sale, SaleId, Schedule},
     time::Millis,
 };
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,22 @@ use thiserror::Error;
 /// effect this much later, because until then a replica may still go by the faster clock, and
 /// who has been told that he is served stays served (law monotone-serving).
 pub const COPY_AGE_MS: i64 = 1000;
+
+/// How long new joins wait once it shows that the record was lost and made anew: longer than
+/// anybody who waits is told to be silent, so that all who hold a place have shown it.
+pub const RESTORE_MS: i64 = 65_000;
+
+/// Epochs count steps of this many ms since 2026, so that a record that is made anew after a loss
+/// is of a later line than any before it, without anybody remembering that one.
+const EPOCH_STEP_MS: i64 = 10_000;
+const EPOCH_ORIGIN: Millis = Millis(1_767_225_600_000);
+
+/// The epoch of a line that is the first anybody knows of, at `now`.
+#[must_use]
+pub fn epoch_at(now: Millis) -> u32 {
+    let steps = now.since(EPOCH_ORIGIN).max(0) / EPOCH_STEP_MS;
+    u32::try_from(steps).unwrap_or(u32::MAX).max(1)
+}
 
 /// Whether the room takes people and whether its line moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,8 +82,24 @@ pub struct Room {
     pub opens_at: Millis,
     /// From here on nobody may join or is served.
     pub closes_at: Millis,
-    /// Positions handed out (1..=issued).
+    /// Positions handed out (1..=issued). In a sale with a draw these are tickets.
     pub issued: u64,
+    /// Blocks of the ledger that were appended in this epoch; their keys follow from it.
+    #[serde(default)]
+    pub blocks: u64,
+    /// How those who come before the opening are put in line.
+    #[serde(default)]
+    pub ordering: Ordering,
+    /// The draw, in a sale that has one.
+    #[serde(default)]
+    pub draw: DrawRecord,
+    /// Places of epochs up to this one are nobody's: their lines were ended on purpose. Places of
+    /// a later epoch that is not this one survived the loss of the record, and count.
+    #[serde(default)]
+    pub voids: u32,
+    /// Until then nobody new is numbered: the record was lost, and who holds a place is showing it.
+    #[serde(default)]
+    pub restoring_until: Option<Millis>,
     /// The serving clock.
     pub clock: ServingClock,
     /// Polls per second for everybody who waits.
@@ -90,6 +123,21 @@ pub enum Refusal {
     /// Takes nobody new.
     #[error("the waiting room takes nobody new")]
     Draining,
+    /// Takes nobody new for a minute: see [`Room::restoring_until`].
+    #[error("the waiting room is being restored; places that were given out count")]
+    Restoring,
+}
+
+/// What a genuine place token is worth in this line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is of this line.
+    Ours,
+    /// It is of this line or one before it, and beyond what the record knows to be issued: either
+    /// the copy is old or the record was lost. It counts.
+    Unheard,
+    /// Its line was ended on purpose, or is one that this copy does not know yet.
+    Void,
 }
 
 impl ServingClock {
@@ -137,6 +185,11 @@ impl Room {
             opens_at: sale.schedule.opens_at,
             closes_at: sale.schedule.closes_at,
             issued: 0,
+            blocks: 0,
+            ordering: sale.ordering,
+            draw: DrawRecord::default(),
+            voids: 0,
+            restoring_until: None,
             clock: ServingClock {
                 base: 0,
                 since: sale.schedule.opens_at,
@@ -148,13 +201,24 @@ impl Room {
         }
     }
 
-    /// How far an endless line would be served at `now`: 0 before `opens_at`; stands while the
-    /// mode does, and from `closes_at` on.
+    /// The room of a sale's next line after one that was ended on purpose: places of `ended` and
+    /// of all before it are void.
+    #[must_use]
+    pub fn after(ended: &Self, sale: &Sale, now: Millis) -> Self {
+        Self {
+            revision: ended.revision.saturating_add(1),
+            voids: ended.epoch,
+            ..Self::new(sale, ended.epoch.saturating_add(1).max(epoch_at(now)))
+        }
+    }
+
+    /// How far an endless line would be served at `now`: 0 before `opens_at` and before the
+    /// draw; stands while the mode does, and from `closes_at` on.
     #[must_use]
     pub fn raw(&self, now: Millis) -> u64 {
         match self.mode {
             // Slowing down just before the opening counts ahead of it; nobody goes in ahead of it.
-            _ if now < self.opens_at => 0,
+            _ if now < self.opens_at || self.is_undrawn() => 0,
             Mode::Active | Mode::Draining => self.clock.raw(now.min(self.closes_at)),
             Mode::Paused | Mode::Inactive => self.clock.base,
         }
@@ -179,6 +243,72 @@ impl Room {
             && now >= self.clock.since.max(self.opens_at)
             && now < self.closes_at
             && self.clock.rate_per_s > 0
+            && !self.is_undrawn()
+    }
+
+    /// Whether places are still to be drawn.
+    #[must_use]
+    pub fn is_undrawn(&self) -> bool {
+        self.ordering == Ordering::Shuffle && self.draw.drawn.is_none()
+    }
+
+    /// Whether the draw is to be closed now. Any replica may; the store lets one.
+    #[must_use]
+    pub fn draw_is_due(&self, now: Millis) -> bool {
+        self.is_undrawn() && self.mode != Mode::Inactive && now >= self.opens_at
+    }
+
+    /// The next revision with the draw closed over all tickets given out so far and its seed
+    /// revealed. The line moves from then on. The store must copy its own `issued`.
+    #[must_use]
+    pub fn draw_closed(&self, seed: Seed, now: Millis) -> Self {
+        Self {
+            draw: DrawRecord {
+                drawn: Some(self.issued),
+                seed: Some(seed),
+                ..self.draw
+            },
+            clock: ServingClock {
+                base: 0,
+                since: self.clock.since.max(self.opens_at).max(now),
+                ..self.clock
+            },
+            ..self.next_revision()
+        }
+    }
+
+    /// How numbers become places in this line.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        match (self.ordering, self.draw.drawn, self.draw.seed) {
+            (Ordering::Fifo, ..) => Places::AsIssued,
+            (Ordering::Shuffle, Some(drawn), Some(seed)) => Places::Drawn(Box::new(Draw::new(&seed, drawn))),
+            (Ordering::Shuffle, ..) => Places::Undrawn,
+        }
+    }
+
+    /// What a genuine place of `epoch` with number `position` is worth here.
+    #[must_use]
+    pub const fn standing_of(&self, epoch: u32, position: u64) -> Standing {
+        if epoch <= self.voids || epoch > self.epoch {
+            Standing::Void
+        } else if position > self.issued {
+            Standing::Unheard
+        } else {
+            Standing::Ours
+        }
+    }
+
+    /// The next revision of a record that was lost and made anew, once somebody has shown a place
+    /// beyond what it knows: numbers go on behind it, and nobody new is numbered for a while.
+    #[must_use]
+    pub fn restored(&self, position: u64, now: Millis) -> Self {
+        let until = now.plus_ms(RESTORE_MS);
+        Self {
+            issued: self.issued.max(position),
+            restoring_until: Some(self.restoring_until.map_or(until, |at| at.max(until))),
+            ..self.next_revision()
+        }
     }
 
     /// Whether somebody may take a place at `now`.
@@ -191,6 +321,7 @@ impl Room {
             _ if now >= self.closes_at => Err(Refusal::Closed),
             _ if now < self.pre_queue_at => Err(Refusal::NotYet),
             Mode::Draining => Err(Refusal::Draining),
+            _ if self.restoring_until.is_some_and(|until| now < until) => Err(Refusal::Restoring),
             Mode::Active | Mode::Paused => Ok(()),
         }
     }
@@ -242,7 +373,7 @@ impl Room {
     #[must_use]
     pub fn with_schedule(&self, schedule: &Schedule, now: Millis) -> Self {
         let closes_at = schedule.closes_at;
-        if now >= self.opens_at {
+        if now >= self.opens_at || self.draw.drawn.is_some() {
             return Self {
                 closes_at,
                 ..self.next_revision()

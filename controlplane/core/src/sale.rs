@@ -22,6 +22,9 @@ pub struct Sale {
     pub name: String,
     /// When things happen.
     pub schedule: Schedule,
+    /// How those who come before the opening are put in line.
+    #[serde(default)]
+    pub ordering: Ordering,
     /// Seats on sale.
     pub seats: u32,
     /// How many people are expected at the door.
@@ -30,6 +33,18 @@ pub struct Sale {
     pub admission: AdmissionSettings,
     /// What the services behind the door can bear.
     pub capacity: CapacitySettings,
+}
+
+/// How those who come before the opening are put in line. Who comes after it always stands first
+/// come first served behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ordering {
+    /// First come, first served from the first second of the pre-queue.
+    #[default]
+    Fifo,
+    /// By lot ([`crate::draw`]): coming early wins nothing, so nobody needs to race to the door.
+    Shuffle,
 }
 
 /// The instants of a sale. Invariant (checked by `Sale::validate`):
@@ -65,6 +80,9 @@ pub struct AdmissionSettings {
     pub token_ttl_s: u32,
     /// How long a seat hold lasts.
     pub hold_ttl_s: u32,
+    /// Whether who waits in another sale that says so too is turned away (R-QUE-11).
+    #[serde(default)]
+    pub one_line_per_user: bool,
 }
 
 impl Default for AdmissionSettings {
@@ -79,6 +97,7 @@ impl Default for AdmissionSettings {
             active_ttl_s: 600,
             token_ttl_s: 600,
             hold_ttl_s: 300,
+            one_line_per_user: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Wire format of `GET /control/v1/sales/{id}/stream` (SSE, one JSON document per event) and of
 //! recordings. Add fields as optional; never change a meaning.
 
-use crate::{sale::Phase, sale::SaleId, time::Millis};
+use crate::{crowd::CrowdView, sale::Phase, sale::SaleId, time::Millis};
 use serde::{Deserialize, Serialize};
 
 /// A sale at one instant.
@@ -32,6 +32,67 @@ pub struct Snapshot {
     pub warnings: Vec<String>,
     /// The newest entries of the audit log and of the sale's own events, oldest first, bounded.
     pub events: Vec<EventLine>,
+    /// Where this happens: `prod`, `staging`, `drill` or another name. Absent: nobody said, and a
+    /// screen must then expect the worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// What the services behind the door bear, where somebody counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacityView>,
+    /// The services behind the door, where somebody looks at them; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceView>,
+    /// The visitors' side, where somebody stands there (in a drill the load generator).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<CrowdView>,
+}
+
+impl Snapshot {
+    /// A picture of `sale` in which nothing is known, to be filled.
+    #[must_use]
+    pub const fn unknown(sale: SaleId) -> Self {
+        Self {
+            sale,
+            name: String::new(),
+            at: Millis(0),
+            phase: Phase::Scheduled,
+            opens_at: Millis(0),
+            closes_at: Millis(0),
+            room: None,
+            queue: None,
+            seats: None,
+            warnings: Vec::new(),
+            events: Vec::new(),
+            environment: None,
+            capacity: None,
+            services: Vec::new(),
+            crowd: None,
+        }
+    }
+}
+
+/// What the services behind the door bear at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapacityView {
+    /// Replicas that are ready: the fewest of all services behind the door.
+    pub ready_replicas: u32,
+    /// Replicas the sale wants.
+    pub desired_replicas: u32,
+    /// People per second that one ready replica bears.
+    pub rate_per_replica: u32,
+}
+
+/// A service behind the door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceView {
+    /// Its name, or the address at which it is asked.
+    pub name: String,
+    /// Replicas that are ready.
+    pub ready: u32,
+    /// Replicas that should be.
+    pub desired: u32,
 }
 
 /// Tier 1 at one instant.

@@ -1,7 +1,7 @@
 //! What the unit tests of this crate start from.
 
 use crate::{
-    sale::{AdmissionSettings, CapacitySettings, Sale, Schedule},
+    sale::{AdmissionSettings, CapacitySettings, Ordering, Sale, Schedule},
     time::Millis,
 };
 use uuid::Uuid;
@@ -19,6 +19,7 @@ pub(crate) fn sale() -> Sale {
             opens_at: OPENS_AT,
             closes_at: OPENS_AT.plus_s(3600),
         },
+        ordering: Ordering::Fifo,
         seats: 100,
         expected_visitors: 500,
         admission: AdmissionSettings {

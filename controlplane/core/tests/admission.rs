@@ -107,7 +107,7 @@ fn a_clock_that_steps_back_earns_nothing_twice() {
 
 #[test]
 fn the_streams_names_come_back_and_others_are_unknown() {
-    for kind in [LogKind::Open, LogKind::Enqueue, LogKind::Admit, LogKind::Leave] {
+    for kind in LogKind::ALL {
         assert_eq!(LogKind::from_name(kind.name()), Some(kind));
         let entry = LogEntry {
             kind,

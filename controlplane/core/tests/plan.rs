@@ -22,6 +22,7 @@ fn hand() -> impl Strategy<Value = Hand> {
             paused,
             rate_per_s,
             cap,
+            draining: false,
         })
 }
 
@@ -76,6 +77,7 @@ fn observed() -> impl Strategy<Value = Observed> {
             hand,
             room,
             limits,
+            turnout: None,
         })
 }
 

@@ -6,7 +6,9 @@ mod common;
 use common::{OPENS_AT, sale};
 use proptest::prelude::*;
 use urr_core::{
+    draw::Seed,
     room::{COPY_AGE_MS, Mode, Refusal, Room},
+    sale::Ordering,
     time::Millis,
 };
 
@@ -41,7 +43,7 @@ impl Store {
         self.versions.push((now, room));
     }
 
-    /// `take_block`: refused unless mode and epoch are those seen, and when it re-anchors, unless
+    /// `append`: refused unless mode and epoch are those seen, and when it re-anchors, unless
     /// revision, issued and since are too.
     fn join(&mut self, seen: &Room, n: u64, now: Millis) -> bool {
         if seen.admits_joins(now).is_err() || (seen.mode, seen.epoch) != (self.room.mode, self.room.epoch) {
@@ -59,6 +61,17 @@ impl Store {
         next.issued += n;
         self.write(next, now);
         true
+    }
+
+    /// `close_draw`: refused unless the revision is the one seen; copies the store's own count.
+    fn close_draw(&mut self, seen: &Room, now: Millis) {
+        if seen.revision != self.room.revision {
+            return;
+        }
+        let mut next = seen.draw_closed(Seed::from_bytes([1; 32]), now);
+        next.issued = self.room.issued;
+        next.draw.drawn = Some(self.room.issued);
+        self.write(next, now);
     }
 
     /// `replace`: refused unless the revision is the one seen; leaves `issued` alone.
@@ -84,6 +97,7 @@ enum Act {
     Pause { copy_age_ms: i64 },
     Resume { copy_age_ms: i64 },
     Drain,
+    CloseDraw { copy_age_ms: i64 },
     Wait,
 }
 
@@ -99,6 +113,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => copy_age().prop_map(|copy_age_ms| Act::Pause { copy_age_ms }),
         3 => copy_age().prop_map(|copy_age_ms| Act::Resume { copy_age_ms }),
         1 => Just(Act::Drain),
+        4 => copy_age().prop_map(|copy_age_ms| Act::CloseDraw { copy_age_ms }),
         4 => Just(Act::Wait),
     ]
 }
@@ -128,6 +143,12 @@ fn perform(store: &mut Store, act: &Act, now: Millis) {
             let seen = store.room.clone();
             store.replace(&seen, &seen.draining(now), now);
         }
+        Act::CloseDraw { copy_age_ms } => {
+            let seen = store.copy(now, copy_age_ms);
+            if seen.draw_is_due(now) {
+                store.close_draw(&seen, now);
+            }
+        }
         Act::Wait => {}
     }
 }
@@ -141,9 +162,14 @@ proptest! {
     fn serving_never_goes_back_and_never_passes_issued(
         acts in prop::collection::vec((act(), 0..3_000_i64), 1..60),
         start_ms in -20_000..5_000_i64,
+        has_draw: bool,
     ) {
         let mut now = OPENS_AT.plus_ms(start_ms);
-        let mut store = Store::new(Room::new(&sale(), 1), now);
+        let mut sale = sale();
+        if has_draw {
+            sale.ordering = Ordering::Shuffle;
+        }
+        let mut store = Store::new(Room::new(&sale, 1), now);
         let mut served = 0;
         for (act, pause_ms) in acts {
             now = now.plus_ms(pause_ms);
@@ -153,8 +179,8 @@ proptest! {
             served = store.room.serving(now);
             prop_assert!(served >= before, "{:?} moved the line from {} to {}", act, before, served);
             prop_assert!(served <= store.room.issued);
-            if now < OPENS_AT {
-                prop_assert_eq!(served, 0, "somebody was served before the opening");
+            if now < OPENS_AT || store.room.is_undrawn() {
+                prop_assert_eq!(served, 0, "somebody was served before the opening or the draw");
             }
         }
     }

@@ -212,5 +212,5 @@ fn golden_tokens_still_verify() {
     let claims = entry::Claims::new(sale, Uuid::from_u128(0xbeef), NOW, 600);
     assert_eq!(entry::issue(&keys, &claims), GOLDEN_ENTRY);
 }
-const GOLDEN_PLACE: &str = "00000126-7000-800e-ba61-9ff90a735382";
+const GOLDEN_PLACE: &str = "00001267-0000-800e-ba61-9ff90a735382";
 const GOLDEN_ENTRY: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDVhMWUiLCJ1aWQiOiIwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMGJlZWYiLCJpYXQiOjE3OTYxMjI4MDAsImV4cCI6MTc5NjEyMzQwMH0.O4i5cj3Cm75WEITVs7cbk5V0Fje553FnAZsRLpqYx1E";

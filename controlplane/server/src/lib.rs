@@ -47,6 +47,10 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub ready_urls: Vec<String>,
+    /// What this environment is called on every screen: prod, staging, drill. Without it screens
+    /// expect the worst.
+    #[arg(long = "control-environment", env = "URR_ENVIRONMENT", value_name = "NAME")]
+    pub environment: Option<String>,
 }
 
 /// Starts the control plane: tables, loops, routes under `/control/v1`.
@@ -89,7 +93,8 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         clock.clone(),
     );
     let problems = Problems::default();
-    let snapshotter = Snapshotter::new(sales.clone(), rooms, observer.clone(), problems.clone(), clock);
+    let snapshotter = Snapshotter::new(sales.clone(), rooms, observer.clone(), problems.clone(), clock)
+        .in_environment(config.environment);
     let hub = Hub::new(snapshotter.clone(), ctx.shutdown.clone());
     let (supervisor, waker) = Supervisor::new(reconciler.clone(), problems.clone(), ctx.shutdown.clone());
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use urr_core::sale::SaleId;
-use urr_core::snapshot::{QueueView, SeatsView};
+use urr_core::snapshot::{QueueView, SeatsView, ServiceView};
 use urr_kit::internal::{InternalClient, InternalError};
 
 use crate::store::SaleRecord;
@@ -118,6 +118,24 @@ impl Observer {
             .collect()
     }
 
+    /// Every watched service with the replicas that are ready for `record`'s sale: none while it is
+    /// silent, else as many as are reported for all of them.
+    #[must_use]
+    pub fn services(&self, record: &SaleRecord) -> Vec<ServiceView> {
+        let desired = record.sale.capacity.replicas;
+        let reported = record.ready_replicas.unwrap_or(desired);
+        let watched = self.readiness.iter();
+        let services = watched.map(|readiness| ServiceView {
+            name: name_of(&readiness.url, &self.booking_url),
+            ready: match readiness.silence.load(Ordering::Relaxed) {
+                SILENT_AT.. => 0,
+                _ => reported,
+            },
+            desired,
+        });
+        services.collect()
+    }
+
     /// Replicas ready to serve `record`'s sale.
     #[must_use]
     pub fn ready_replicas(&self, record: &SaleRecord) -> u32 {
@@ -156,5 +174,36 @@ impl Observer {
         let url = format!("{}/internal/sales/{}", self.booking_url, sale.id);
         let _: serde_json::Value = self.internal.put_json(&url, sale).await?;
         Ok(())
+    }
+}
+
+/// `booking` for its own address, else the host of `url`: in a cluster that is the service's name,
+/// elsewhere a host and port are all that is known.
+fn name_of(url: &str, booking_url: &str) -> String {
+    if url.strip_suffix("/health") == Some(booking_url) {
+        return "booking".to_owned();
+    }
+    let address = url.split("://").last().unwrap_or(url);
+    let authority = address.split('/').next().unwrap_or(address);
+    let host = authority.split(':').next().unwrap_or(authority);
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return authority.to_owned();
+    }
+    host.split('.').next().unwrap_or(host).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_of;
+
+    #[test]
+    fn services_are_named_as_people_call_them() {
+        let names = [
+            "http://urr-booking.tickets.svc:8080/health",
+            "http://10.0.0.7:8081/health",
+            "http://x:1/health",
+        ]
+        .map(|url| name_of(url, "http://x:1"));
+        assert_eq!(names, ["urr-booking", "10.0.0.7:8081", "booking"]);
     }
 }

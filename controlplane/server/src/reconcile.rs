@@ -21,6 +21,7 @@ use urr_core::plan::{AppliedLimits, Observed, Plan, plan};
 use urr_core::room::Room;
 use urr_core::sale::{Phase, Sale, SaleId};
 use urr_core::time::Millis;
+use urr_core::turnout::Turnout;
 use urr_kit::SharedClock;
 use urr_kit::error::chain;
 use urr_kit::state::StateError;
@@ -95,6 +96,7 @@ struct Seen {
     limits: Result<Option<Limits>, StateError>,
     sold_out: bool,
     ready_replicas: u32,
+    turnout: Option<Turnout>,
 }
 
 impl Reconciler {
@@ -183,7 +185,8 @@ impl Reconciler {
             .ok()
             .and_then(Option::as_ref)
             .is_some_and(|limits| limits.sold_out);
-        let sold_out = self.sold_out(&record.sale).await.unwrap_or(known_sold_out);
+        let (sold_out, turnout) = tokio::join!(self.sold_out(&record.sale), self.turnout(&record.sale));
+        let sold_out = sold_out.unwrap_or(known_sold_out);
         let ready_replicas = self.observer.ready_replicas(&record);
         Ok(Some(Seen {
             record,
@@ -191,6 +194,7 @@ impl Reconciler {
             limits,
             sold_out,
             ready_replicas,
+            turnout,
         }))
     }
 
@@ -206,6 +210,25 @@ impl Reconciler {
             .ok()?;
         // A held seat may come back.
         Some(seats.capacity > 0 && seats.free == 0 && seats.held == 0)
+    }
+
+    /// How many of those whom tier 1 let on have come; `None` when it cannot be known or does not
+    /// matter now. Who left tier 2's line again counts as not come: nobody waits for him.
+    async fn turnout(&self, sale: &Sale) -> Option<Turnout> {
+        let now = self.clock.now();
+        if now < sale.schedule.opens_at || now >= sale.schedule.closes_at {
+            return None;
+        }
+        let queue = tokio::time::timeout(SEATS_TIMEOUT, self.observer.queue(sale.id))
+            .await
+            .ok()?
+            .ok()?;
+        Some(Turnout {
+            shown_up: queue.admitted_total.saturating_add(queue.waiting),
+            waiting: queue.waiting,
+            active: queue.active,
+            cap: queue.cap,
+        })
     }
 
     /// Writes what differs. Returns what was changed and what could not be.
@@ -335,6 +358,7 @@ fn observed(seen: &Seen) -> Observed {
             cap: limits.cap,
             paused: limits.paused,
         }),
+        turnout: seen.turnout,
     }
 }
 

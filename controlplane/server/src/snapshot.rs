@@ -9,7 +9,7 @@ use std::time::Duration;
 use urr_core::plan::{AppliedLimits, Observed, phase};
 use urr_core::room::Room;
 use urr_core::sale::SaleId;
-use urr_core::snapshot::{EventLine, QueueView, RoomView, SeatsView, Snapshot};
+use urr_core::snapshot::{CapacityView, EventLine, QueueView, RoomView, SeatsView, Snapshot};
 use urr_core::time::Millis;
 use urr_kit::SharedClock;
 use urr_kit::error::chain;
@@ -28,6 +28,7 @@ pub struct Snapshotter {
     observer: Observer,
     problems: Problems,
     clock: SharedClock,
+    environment: Option<String>,
 }
 
 /// What hardly changes between two pictures: read again when the record's revision did.
@@ -53,7 +54,15 @@ impl Snapshotter {
             observer,
             problems,
             clock,
+            environment: None,
         }
+    }
+
+    /// Pictures say that they are of this environment (`prod`, `staging`, `drill`).
+    #[must_use]
+    pub fn in_environment(mut self, environment: Option<String>) -> Self {
+        self.environment = environment;
+        self
     }
 
     /// The subject of pictures of `sale`, or `None` when there is no such sale. `known` is what
@@ -97,9 +106,10 @@ impl Snapshotter {
         let queue = queue.map_err(|warning| warnings.push(warning)).ok();
         let seats = seats.map_err(|warning| warnings.push(warning)).ok();
         warnings.extend(self.own_warnings(record, now));
+        let ready_replicas = self.observer.ready_replicas(record);
         let observed = observed(
             record,
-            self.observer.ready_replicas(record),
+            ready_replicas,
             room.as_ref(),
             queue.as_ref(),
             seats.as_ref(),
@@ -116,6 +126,14 @@ impl Snapshotter {
             seats,
             warnings,
             events: events.clone(),
+            environment: self.environment.clone(),
+            capacity: Some(CapacityView {
+                ready_replicas,
+                desired_replicas: sale.capacity.replicas,
+                rate_per_replica: sale.capacity.rate_per_replica,
+            }),
+            services: self.observer.services(record),
+            crowd: None,
         }
     }
 
@@ -162,6 +180,7 @@ fn observed(
             cap: queue.cap,
             paused: queue.paused,
         }),
+        turnout: None,
     }
 }
 
@@ -213,6 +232,7 @@ mod tests {
                 opens_at,
                 closes_at: opens_at.plus_s(60),
             },
+            ordering: urr_core::sale::Ordering::default(),
             seats: 1,
             expected_visitors: 1,
             admission: AdmissionSettings::default(),

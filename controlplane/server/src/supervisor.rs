@@ -250,6 +250,7 @@ mod tests {
                 opens_at,
                 closes_at: opens_at.plus_s(60),
             },
+            ordering: urr_core::sale::Ordering::default(),
             seats: 1,
             expected_visitors: 1,
             admission: AdmissionSettings::default(),

@@ -5,7 +5,7 @@
 //! equal record is never written again, so an idle control plane writes nothing.
 
 use urr_core::plan::{LimitsTarget, RoomTarget};
-use urr_core::room::{Mode, Room, ServingClock};
+use urr_core::room::{Mode, Room, ServingClock, epoch_at};
 use urr_core::sale::Sale;
 use urr_core::time::Millis;
 use urr_kit::state::limits::Limits;
@@ -33,12 +33,11 @@ pub fn room_step(current: Option<&Room>, sale: &Sale, target: Option<RoomTarget>
         return RoomStep::Keep;
     };
     let Some(current) = current else {
-        return RoomStep::Create(with_target(Room::new(sale, 1), target, now));
+        return RoomStep::Create(with_target(Room::new(sale, epoch_at(now)), target, now));
     };
     // A room that was switched off stays off; who comes back begins a new line.
     if current.mode == Mode::Inactive && target.mode != Mode::Inactive {
-        let epoch = current.epoch.saturating_add(1);
-        return RoomStep::Create(with_target(Room::new(sale, epoch), target, now));
+        return RoomStep::Create(with_target(Room::after(current, sale, now), target, now));
     }
     let room = with_target(with_sale(current.clone(), sale, now), target, now);
     let unchanged = room
@@ -65,7 +64,14 @@ fn with_sale(room: Room, sale: &Sale, now: Millis) -> Room {
     } else {
         room.with_schedule(schedule, now)
     };
+    // Who has a number has it under the terms he took it on.
+    let ordering = if room.issued == 0 {
+        sale.ordering
+    } else {
+        room.ordering
+    };
     Room {
+        ordering,
         poll_budget_per_s: sale.admission.poll_budget_per_s,
         token_ttl_s: sale.admission.token_ttl_s,
         clock: ServingClock {
@@ -131,6 +137,7 @@ pub fn limits_step(
         sold_out,
         // Where there is a line at the door, nobody joins the second one past it.
         require_place: room.is_some(),
+        one_line_per_user: admission.one_line_per_user,
     };
     let unchanged = current.is_some_and(|current| {
         Limits {
@@ -157,6 +164,7 @@ mod tests {
                 opens_at: OPENS,
                 closes_at: OPENS.plus_s(600),
             },
+            ordering: urr_core::sale::Ordering::default(),
             seats: 10,
             expected_visitors: 100,
             admission: AdmissionSettings::default(),

@@ -13,9 +13,11 @@ mod queue;
 mod room;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use error::{CollectError, Store};
 pub use polls::PollCounters;
+pub use watch::StorageWatch;
 
 use urr_core::{
     audit::{AuditReport, Evidence, Observations},

@@ -8,10 +8,13 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Polls answered.
 const POLLS: &str = "urr_vwr_polls_total";
-/// Joins answered; each may look once for an earlier place.
+/// Joins numbered; each may read the ledger once for what other replicas wrote.
 const JOINS: &str = "urr_vwr_joins_total";
 /// Calls of the store by kind (label `op`).
 const STORE_OPS: &str = "urr_vwr_store_ops_total";
+
+/// Items written.
+const ITEM_WRITES: &str = "urr_vwr_item_writes_total";
 
 /// The counters of all replicas at an instant. Take them when a run begins and when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct PollCounters {
     pub polls: u64,
     /// Reads of the store so far that joins do not explain.
     pub store_reads: u64,
+    /// Items written so far.
+    pub item_writes: u64,
 }
 
 impl PollCounters {
@@ -35,6 +40,7 @@ impl PollCounters {
             replicas: 0,
             polls: 0,
             store_reads: 0,
+            item_writes: 0,
         }
     }
 
@@ -59,6 +65,7 @@ impl PollCounters {
             all.replicas += 1;
             all.polls += polls;
             all.store_reads += store_reads;
+            all.item_writes += sum(&text, ITEM_WRITES, None);
         }
         Ok(all)
     }
@@ -75,13 +82,17 @@ impl PollCounters {
     }
 }
 
-/// Polls and unexplained reads of one replica. A poll that looked into the places would show as
+/// Polls and unexplained reads of one replica. A poll that looked into the ledger would show as
 /// more looks than joins.
 fn of_replica(text: &str) -> (u64, u64) {
-    let rooms = sum(text, STORE_OPS, Some("op=\"room_read\""));
-    let places = sum(text, STORE_OPS, Some("op=\"places_read\""));
-    let unexplained = places.saturating_sub(sum(text, JOINS, None));
-    (sum(text, POLLS, None), rooms + unexplained)
+    let reads = |op: &str| sum(text, STORE_OPS, Some(&format!("op=\"{op}\"")));
+    let by_the_clock = reads("room_read") + reads("blocks_follow");
+    let joins = sum(text, JOINS, None);
+    let unexplained = ["blocks_read", "room_read_for_join"].map(|op| reads(op).saturating_sub(joins));
+    (
+        sum(text, POLLS, None),
+        by_the_clock + unexplained.iter().sum::<u64>(),
+    )
 }
 
 /// The sum of a counter's samples, those with `label` if one is given. Absent is 0: a counter
@@ -118,8 +129,8 @@ urr_vwr_polls_total 120345
 urr_vwr_polls_total_by_somebody_else 7
 urr_vwr_joins_total{} 1000
 urr_vwr_store_ops_total{op=\"room_read\"} 61
-urr_vwr_store_ops_total{op=\"places_read\"} 1010
-urr_vwr_store_ops_total{op=\"places_write\"} 12
+urr_vwr_store_ops_total{op=\"blocks_read\"} 1010
+urr_vwr_store_ops_total{op=\"append\"} 12
 ";
 
     #[test]

@@ -1,13 +1,14 @@
 //! Tier 2's admission log and the set of those inside, from Redis.
 
 use super::{CollectError, Store, Stores};
-use redis::{AsyncCommands as _, aio::MultiplexedConnection};
+use redis::AsyncCommands as _;
 use std::{str::FromStr, time::Duration};
 use urr_core::{
     admission::{LogEntry, LogKind},
     sale::SaleId,
     time::Millis,
 };
+use urr_kit::{Redis, store::RedisConn};
 use uuid::Uuid;
 
 /// Entries per XRANGE: half a megabyte an answer, so that Redis is not held up while it still
@@ -24,15 +25,15 @@ pub(super) struct Line {
 
 /// Reads the whole log of a sale, oldest first.
 pub(super) async fn read(stores: &Stores, sale: SaleId) -> Result<Line, CollectError> {
-    let reach = |source: redis::RedisError| CollectError::reach(Store::Redis, source);
-    let client = redis::Client::open(stores.redis_url.as_str()).map_err(reach)?;
-    let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
-    let mut conn = client
-        .get_multiplexed_async_connection_with_config(&config)
+    let redis = Redis::connect(&stores.redis_url, &stores.key_prefix)
         .await
-        .map_err(reach)?;
+        .map_err(|source| CollectError::reach(Store::Redis, source))?;
+    let mut conn = redis
+        .dedicated(RESPONSE_TIMEOUT)
+        .await
+        .map_err(|source| CollectError::reach(Store::Redis, source))?;
     // Braces are literal: the cluster's hash tag (api-contract.md section 6).
-    let key = |name: &str| format!("{}{{{sale}}}:{name}", stores.key_prefix);
+    let key = |name: &str| redis.key(&format!("{{{sale}}}:{name}"));
     // The set first: whoever is in it was admitted before, so the log read later has him.
     let members: Vec<String> = conn
         .zrange(key("active"), 0, -1)
@@ -57,7 +58,7 @@ pub(super) async fn read(stores: &Stores, sale: SaleId) -> Result<Line, CollectE
 /// builds a map of values for each of what may be millions of entries.
 type Raw = (String, Vec<String>);
 
-async fn log(conn: &mut MultiplexedConnection, key: &str) -> Result<Vec<LogEntry>, CollectError> {
+async fn log(conn: &mut RedisConn, key: &str) -> Result<Vec<LogEntry>, CollectError> {
     let mut log = Vec::new();
     let mut from = "-".to_owned();
     loop {

@@ -1,34 +1,39 @@
-//! Runs a scenario against a target: open loop, one task per visitor, everything bounded.
+//! Runs a scenario against a target: open loop, everything bounded.
 //!
-//! Visitors come when the curve says, not when the system is ready for them. A task is spawned at
-//! its visitor's instant and not before, so the crowd to come costs eight bytes a head.
+//! Visitors come when the curve says, not when the system is ready for them. Who waits is a small
+//! record ([`shelf`]), who acts holds one of a bounded number of lanes ([`street`]), and whether the
+//! generator kept up is watched and judged ([`health`], [`judgement`]). The crowd has a thread of its
+//! own; goose and the browsers run on the caller's. A run is the merge of its segments, also when it
+//! is only one: so there is one place where a verdict is passed.
 
+mod health;
+mod judgement;
 mod machine;
+mod shelf;
+mod street;
+mod thread;
 
+pub(crate) use judgement::validity;
 pub use machine::Shortage;
 
-use crate::arrivals;
-use crate::goose_shell::{Running, Shell, Tap};
-use crate::http::{Http, Pooled};
-use crate::journey::{self, Visitor, World, travel};
-use crate::measure::{Live, Outcome, StepSummary};
-use crate::result::{LoadResult, Validity, deciles};
-use crate::scenario::{Behaviour, Persona, RunLimits, Scenario, Share};
-use crate::seed::{Dice, Purpose};
+use crate::crowd;
+use crate::goose_shell::{FLUSH_EVERY, Running, Shell, Tap};
+use crate::journey::{Visitor, World};
+use crate::measure::Live;
+use crate::result::{GooseSummary, LoadResult};
+use crate::scenario::{Behaviour, Scenario};
+use crate::segments::{MergeError, Segment, SegmentResult, merge};
 use crate::target::{Target, Unsafe};
-use crate::thresholds::{Figures, judge};
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use thread::{CrowdThread, Plan};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use urr_kit::clock::{Clock, SystemClock};
 
 /// Why a run could not be done at all. A run that was done and is worthless is no error but
-/// [`Validity`].
+/// [`crate::result::Validity`].
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The target must not be loaded.
@@ -52,6 +57,15 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
+    /// The crowd's thread or its connections could not be set up.
+    #[error("cannot set up the crowd")]
+    Setup(#[source] std::io::Error),
+    /// The crowd's thread ended before the run did.
+    #[error("the crowd's thread ended early")]
+    CrowdLost,
+    /// What came out is not the result of the scenario.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
 }
 
 /// How often the run looks whether it is over.
@@ -71,8 +85,34 @@ pub async fn run(
     stop: CancellationToken,
     run_dir: &Path,
 ) -> Result<LoadResult, LoadError> {
+    let alone = run_segment(scenario, target, Segment::WHOLE, live, stop, run_dir).await?;
+    Ok(merge(scenario, vec![alone])?)
+}
+
+/// Runs the visitors of `segment` only, as [`run`] does, and judges nothing: whoever has the results
+/// of all segments does, with [`merge`]. Workers agree on the start by the sale's `opensAt`.
+///
+/// # Errors
+/// [`LoadError`] when the run could not begin.
+pub async fn run_segment(
+    scenario: &Scenario,
+    target: &Target,
+    segment: Segment,
+    live: Arc<Live>,
+    stop: CancellationToken,
+    run_dir: &Path,
+) -> Result<SegmentResult, LoadError> {
     let base = target.check()?;
-    machine::check(scenario.limits.connections, scenario.browsers)?;
+    let connections = segment.part_of(scenario.limits.connections);
+    let comers: Vec<_> = crowd::crowd(scenario)
+        .into_iter()
+        .filter(|comer| segment.has(comer.index.into()))
+        .collect();
+    let browsers: Vec<_> = crowd::browsers(scenario)
+        .into_iter()
+        .filter(|comer| segment.has(comer.index.into()))
+        .collect();
+    machine::check(connections, browsers.len())?;
     tokio::fs::create_dir_all(run_dir)
         .await
         .map_err(|source| LoadError::RunDir {
@@ -94,187 +134,85 @@ pub async fn run(
         started_at,
         over,
     ));
-    let crowd = Crowd::draw(scenario);
-    let slot_wait = Duration::from_millis(u64::from(scenario.limits.slot_wait_ms));
-    let http: Arc<dyn Http> = Arc::new(Pooled::new(
-        base.as_str(),
-        scenario.limits.connections,
-        slot_wait,
-        Arc::clone(&live),
-    ));
+    // The crowd's thread ends with the run, also when nobody waits for the run any more.
+    let _over_with_us = world.over.clone().drop_guard();
+    let everybody = (comers.len() + browsers.len()) as u64;
+    let waiting_browsers = browsers.iter().rev().map(|comer| {
+        let visitor = Visitor {
+            index: comer.index.into(),
+            persona: comer.persona.into(),
+            account: None,
+        };
+        (visitor, world.clock.from_opening(comer.arrives_us))
+    });
     let goose = Shell {
-        world: Arc::clone(&world),
         drain,
-        base,
-        rules: scenario.thresholds.clone(),
-        browsers: crowd.browsers(&world),
+        base: base.clone(),
+        // Of several segments none sees everybody, so goose judges none of them.
+        rules: if segment == Segment::WHOLE {
+            scenario.thresholds.clone()
+        } else {
+            Vec::new()
+        },
+        browsers: waiting_browsers.collect(),
         run_dir: run_dir.to_owned(),
+        world: Arc::clone(&world),
     }
     .start();
     let seconds = tokio::spawn(tick(Arc::clone(&world)));
-    let visitors = TaskTracker::new();
-    let arriving =
-        tokio::spawn(crowd.arrive(Arc::clone(&world), http, visitors.clone(), scenario.registrations));
-    let cut_short = watch(scenario, &world, &visitors, &goose, &stop).await;
+    let crowd = CrowdThread::start(Plan {
+        world: Arc::clone(&world),
+        base,
+        comers,
+        connections,
+        slot_wait: Duration::from_millis(u64::from(scenario.limits.slot_wait_ms)),
+        registrations: scenario.registrations,
+        crowd: scenario.crowd.visitors,
+        segment,
+    })
+    .map_err(LoadError::Setup)?;
+    let cut_short = watch(scenario, &world, everybody, &crowd, &goose, &stop).await;
     // Whoever is still under way ends now and is counted as such.
     world.line_over.cancel();
     world.over.cancel();
-    // Open-loop arrivals end by `over`; an error here could only be a panic, which tests forbid.
-    let _ = arriving.await;
-    visitors.close();
-    let _ = tokio::time::timeout(Duration::from_secs(20), visitors.wait()).await;
+    let generator = crowd.finish().await;
+    world.tap.flush(&live);
     let goose = goose.finish().await;
     seconds.abort();
     live.tick(world.clock.now());
-    Ok(conclude(scenario, target, &world, goose, cut_short))
+    let generator = generator.ok_or(LoadError::CrowdLost)?;
+    Ok(conclude(
+        scenario, target, segment, &world, goose, generator, cut_short,
+    ))
 }
 
-/// Closes every second of the run.
+/// Closes every second of the run, and lets goose have what little there is to have.
 async fn tick(world: Arc<World>) {
-    let mut every = tokio::time::interval(Duration::from_secs(1));
+    let second = Duration::from_secs(1);
+    let mut every = tokio::time::interval(FLUSH_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    every.tick().await;
+    let mut due = Instant::now() + second;
     loop {
         every.tick().await;
-        world.live.tick(world.clock.now());
-    }
-}
-
-/// Who comes, drawn from the seed.
-struct Crowd {
-    /// Instants of the crowd, µs from the opening, sorted.
-    instants: Vec<i64>,
-    /// Instants of the browsers.
-    browser_instants: Vec<i64>,
-    personas: Vec<Persona>,
-    seed: u64,
-}
-
-impl Crowd {
-    fn draw(scenario: &Scenario) -> Self {
-        let curves: Vec<_> = scenario
-            .crowd
-            .arrivals
-            .iter()
-            .map(|arrival| (arrival.share, arrival.curve))
-            .collect();
-        Self {
-            instants: arrivals::schedule(scenario.crowd.visitors, &curves, scenario.seed),
-            browser_instants: arrivals::schedule(scenario.browsers, &curves, scenario.seed),
-            personas: scenario.crowd.personas.clone(),
-            seed: scenario.seed,
+        world.tap.flush(&world.live);
+        if Instant::now() >= due {
+            due = Instant::now().max(due + second);
+            world.live.tick(world.clock.now());
         }
     }
-
-    /// Browsers with their arrivals, the last first, as goose takes them from the end.
-    fn browsers(&self, world: &World) -> Vec<(Visitor, Instant)> {
-        let first = self.instants.len() as u64;
-        let mut browsers: Vec<_> = (first..)
-            .zip(&self.browser_instants)
-            .map(|(index, us)| {
-                let visitor = Visitor {
-                    index,
-                    persona: persona_of(&self.personas, self.seed, index),
-                    account: None,
-                };
-                (visitor, world.clock.from_opening(*us))
-            })
-            .collect();
-        browsers.reverse();
-        browsers
-    }
-
-    /// Spawns each visitor at its instant.
-    async fn arrive(self, world: Arc<World>, http: Arc<dyn Http>, visitors: TaskTracker, registrations: u32) {
-        let mut accounts = self.register(&world, &http, &visitors, registrations);
-        for (index, us) in (0_u64..).zip(&self.instants) {
-            let arrival = world.clock.from_opening(*us);
-            if arrival > Instant::now() {
-                tokio::select! {
-                    () = world.over.cancelled() => return,
-                    () = tokio::time::sleep_until(arrival.into()) => {}
-                }
-            } else if index % 256 == 0 {
-                // A thousand at once must not keep the runtime from answering them.
-                tokio::task::yield_now().await;
-            }
-            // Who comes after the last seat is gone still comes, and is told so.
-            if world.over.is_cancelled() {
-                return;
-            }
-            let visitor = Visitor {
-                index,
-                persona: persona_of(&self.personas, self.seed, index),
-                account: accounts.remove(&index),
-            };
-            visitors.spawn(travel(Arc::clone(&world), Arc::clone(&http), visitor, arrival));
-        }
-    }
-
-    /// Starts the real registrations, spread evenly over the time before the opening.
-    fn register(
-        &self,
-        world: &Arc<World>,
-        http: &Arc<dyn Http>,
-        visitors: &TaskTracker,
-        registrations: u32,
-    ) -> HashMap<u64, journey::RealAccount> {
-        let count = u64::from(registrations);
-        let crowd = self.instants.len() as u64;
-        let before_opening = world.clock.from_opening(0) - world.clock.start();
-        // The last fifth stays free, so that the opening itself finds nobody hashing passwords.
-        let window = before_opening.mul_f64(0.8);
-        (0..count)
-            .map(|nth| {
-                let index = nth * crowd / count.max(1);
-                let due = world.clock.start() + window.mul_f64(fraction(nth, count));
-                let (done, account) = oneshot::channel();
-                visitors.spawn(journey::register(
-                    Arc::clone(world),
-                    Arc::clone(http),
-                    index,
-                    due,
-                    done,
-                ));
-                (index, account)
-            })
-            .collect()
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of people stay below 2^53")]
-fn fraction(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
-}
-
-/// Which persona visitor `index` is, by the personas' shares.
-fn persona_of(personas: &[Persona], seed: u64, index: u64) -> usize {
-    let mut dice = Dice::new(seed, index, Purpose::Persona);
-    let mut throw = u32::try_from(dice.below(Share::WHOLE_PPM as usize)).unwrap_or(0);
-    for (nth, persona) in personas.iter().enumerate() {
-        if throw < persona.share.ppm {
-            return nth;
-        }
-        throw -= persona.share.ppm;
-    }
-    personas.len().saturating_sub(1)
 }
 
 /// Waits for the end of the run; says why it was cut short, if it was.
 async fn watch(
     scenario: &Scenario,
     world: &World,
-    visitors: &TaskTracker,
+    everybody: u64,
+    crowd: &CrowdThread,
     goose: &Running,
     stop: &CancellationToken,
 ) -> Option<String> {
     let started = world.clock.start();
     let limit = started + ms(scenario.limits.run_at_most_ms);
-    let crowd = u64::from(scenario.crowd.visitors);
     let all_out = world.clock.closes() + slowest_payer(scenario) + AFTER_CLOSE;
     let mut every = tokio::time::interval(LOOK_EVERY);
     loop {
@@ -291,9 +229,12 @@ async fn watch(
         if now >= world.clock.closes() {
             world.line_over.cancel();
         }
-        let all_came = counters.arrived.load(Ordering::Relaxed) >= crowd;
-        if all_came && visitors.is_empty() && goose.browsers_left() == 0 {
+        let all_came = counters.arrived.load(Ordering::Relaxed) >= everybody;
+        if all_came && crowd.is_empty() && goose.browsers_left() == 0 {
             return None;
+        }
+        if crowd.is_lost() {
+            return Some("its thread ended".to_owned());
         }
         if now >= limit {
             return Some(format!(
@@ -333,86 +274,29 @@ fn ms(ms: i64) -> Duration {
 fn conclude(
     scenario: &Scenario,
     target: &Target,
+    segment: Segment,
     world: &World,
-    goose: crate::result::GooseSummary,
+    goose: GooseSummary,
+    generator: crate::result::Generator,
     cut_short: Option<String>,
-) -> LoadResult {
+) -> SegmentResult {
     let live = &world.live;
-    let observations = world.observer.take();
-    let funnel = live.counters.funnel();
-    let steps = live.summaries();
-    let thresholds = judge(
-        &scenario.thresholds,
-        &Figures {
-            funnel: &funnel,
-            steps: &steps,
-            percentile_us: &|step, percent| live.percentile_us(step, percent),
-            seats: scenario.seats(),
-            goose: &goose,
-        },
-    );
-    LoadResult {
+    SegmentResult {
+        segment,
         scenario: scenario.name.clone(),
-        title: scenario.title.clone(),
         seed: scenario.seed,
         started_at: world.clock.millis(world.clock.start()),
         opens_at: target.sale.schedule.opens_at,
         finished_at: world.clock.now(),
-        visitors: u64::from(scenario.crowd.visitors),
-        browsers: u64::from(scenario.browsers),
-        seats: scenario.seats(),
-        validity: validity(&scenario.limits, &funnel, &steps, &goose, cut_short.as_deref()),
-        waiting: deciles(&observations),
+        funnel: live.counters.funnel(),
+        steps: live.tallies(),
         series: live.series(),
-        funnel,
-        steps,
-        thresholds,
+        personas: world.tally.results(&scenario.crowd.personas),
+        generator,
         goose,
         cut_short,
-        observations,
+        observations: world.observer.take(),
     }
-}
-
-/// Whether the generator kept its own promises. A run of a saturated generator measures the
-/// generator.
-fn validity(
-    limits: &RunLimits,
-    funnel: &crate::measure::Funnel,
-    steps: &[StepSummary],
-    goose: &crate::result::GooseSummary,
-    cut_short: Option<&str>,
-) -> Validity {
-    let mut reasons = Vec::new();
-    let late = fraction(funnel.late, funnel.requests);
-    let allowed = limits.late_at_most.fraction();
-    if late > allowed {
-        reasons.push(format!(
-            "{:.1}% of requests started more than 100 ms after they were due, {:.1}% are allowed: the generator was too slow or had too few connections ({}); fewer visitors, more `limits.connections` or more cores would help",
-            late * 100.0,
-            allowed * 100.0,
-            limits.connections
-        ));
-    }
-    let never_came = funnel.outcome(Outcome::Dropped);
-    if never_came > 0 {
-        reasons.push(format!(
-            "{never_came} visitors never came, because no connection was free within {} ms",
-            limits.slot_wait_ms
-        ));
-    }
-    let measured: u64 = steps.iter().map(StepSummary::total).sum();
-    if let Some(error) = &goose.error {
-        reasons.push(format!("goose could not judge: {error}"));
-    } else if goose.requests < measured {
-        reasons.push(format!(
-            "goose counted {} of {measured} measurements",
-            goose.requests
-        ));
-    }
-    if let Some(why) = cut_short {
-        reasons.push(format!("the run was cut short: {why}"));
-    }
-    Validity { reasons }
 }
 
 #[cfg(test)]

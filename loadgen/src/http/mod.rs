@@ -6,9 +6,11 @@
 //! what the pool cannot.
 
 mod browser;
+mod dial;
 mod pooled;
 
 pub use browser::Browser;
+pub use dial::{Dialled, PORTS_PER_SOURCE};
 pub use pooled::Pooled;
 
 use crate::measure::Lane;

@@ -1,7 +1,7 @@
 //! Who a visitor is once a login is needed: a minted access token, or a real registration.
 
 use super::request::read;
-use super::{Journey, Stage, World};
+use super::{Journey, Stage, Standing, World};
 use crate::http::{Ask, Http, Passes};
 use crate::measure::{Counters, Outcome, Step};
 use crate::seed::{Dice, Purpose};
@@ -53,7 +53,7 @@ impl Journey {
     /// This visitor's account; waits for a real registration to finish.
     pub(super) async fn account(&mut self) -> Stage<Account> {
         let account = match self.account.take() {
-            None => self.world.mint(self.index),
+            None => self.world.mint(self.index()),
             Some(real) => real.await.ok().flatten().ok_or(Outcome::Failed)?,
         };
         self.passes.access = Some(Arc::clone(&account.access));
@@ -69,17 +69,10 @@ pub(crate) async fn register(
     due: Instant,
     done: oneshot::Sender<Option<Account>>,
 ) {
-    let mut journey = Journey {
-        dice: Dice::new(world.seed, index, Purpose::Account),
-        http,
-        index,
-        persona: 0,
-        account: None,
-        passes: Passes::default(),
-        arrival: due,
-        position: 0,
-        world,
-    };
+    let mut standing = Standing::new(world.seed, index, 0, world.clock.us_from_start(due));
+    // What registering decides must not change what the visitor decides later.
+    standing.dice = Dice::new(world.seed, index, Purpose::Account);
+    let mut journey = Journey::resume(world, http, standing);
     let account = journey.register(due).await.ok();
     if account.is_some() {
         Counters::add(&journey.world.live.counters.registered);
@@ -94,12 +87,12 @@ impl Journey {
         // The sale's id keeps two drills on one database apart.
         let email = format!(
             "visitor-{}-{}@drill.invalid",
-            self.index,
+            self.index(),
             self.world.sale.simple()
         );
-        let password = format!("{:032x}", self.dice.wide());
+        let password = format!("{:032x}", self.standing.dice.wide());
         let body = serde_json::json!({
-            "email": email, "password": password, "name": format!("Visitor {}", self.index), "phone": "",
+            "email": email, "password": password, "name": format!("Visitor {}", self.index()), "phone": "",
         });
         let none = Passes::default();
         let ask = Ask::post(self.world.paths.register.clone(), Some(body.to_string()), &none);

@@ -49,7 +49,7 @@ impl Journey {
                 }
                 Door::StepUp => {
                     if step_ups > 0 {
-                        due = Instant::now() + Duration::from_millis(self.dice.around_ms(500));
+                        due = Instant::now() + Duration::from_millis(self.standing.dice.around_ms(500));
                         self.wait_until(due).await?;
                     }
                     step_ups += 1;
@@ -78,7 +78,7 @@ impl Journey {
             ("not_in_queue", _) => Door::StepUp,
             _ => {
                 let wait = next_poll_ms(queued.next_poll, queued.next_poll_ms, NEXT_POLL_DEFAULT_S);
-                Door::Wait(Instant::now() + Duration::from_millis(wait))
+                Door::Wait(self.comes_back(Instant::now() + Duration::from_millis(wait)))
             }
         })
     }

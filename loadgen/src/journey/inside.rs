@@ -1,29 +1,24 @@
-//! Behind the door: look, choose, hold, pay, leave.
+//! Behind the door: look, choose, hold, leave.
 
 use super::request::read;
 use super::{Account, Journey, Stage};
 use crate::http::{Answer, Ask};
-use crate::measure::{Counters, Outcome, Sample, Step, Verdict};
-use crate::observe::Purchase;
-use crate::scenario::Behaviour;
-use crate::wire::{NotPaid, Prepared, Reservation, Reserved, SeatMap};
+use crate::measure::{Counters, Outcome, Step};
+use crate::scenario::{AbandonsAt, Behaviour};
+use crate::wire::{Reservation, Reserved, SeatMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Races for a seat a visitor takes part in before losing heart.
-const RACES_MAX: u32 = 10;
+pub(super) const RACES_MAX: u32 = 10;
 /// Looks at a hall in which nothing is free before leaving: a held seat may come back.
 const EMPTY_LOOKS_MAX: u32 = 3;
-/// Tries to pay, each with a new payment key, when the provider refuses.
-const PAYMENTS_MAX: u32 = 3;
-/// Presses of one pay button while its payment is being processed.
-const PRESSES_MAX: u32 = 20;
 /// Times an entry token is renewed.
 const RENEWALS_MAX: u32 = 3;
 
 /// What a look at a section showed.
-enum Look {
+pub(super) enum Look {
     /// Seats chosen.
     Seats(Vec<Uuid>),
     /// This section is full; that one has seats.
@@ -32,19 +27,10 @@ enum Look {
     Nothing,
 }
 
-/// How a press of the pay button ended.
-enum Payment {
-    Taken,
-    /// The provider said no; another card may do.
-    Declined,
-    /// The hold was over.
-    TooLate,
-}
-
 /// Seats that are held.
-struct Held {
-    reservation: Reservation,
-    seats: Vec<Uuid>,
+pub(super) struct Held {
+    pub(super) reservation: Reservation,
+    pub(super) seats: Vec<Uuid>,
 }
 
 impl Journey {
@@ -55,6 +41,9 @@ impl Journey {
         self.passes.vwr = None;
         let outcome = match *self.behaviour() {
             Behaviour::Browses { think_ms, looks } => self.browse(think_ms, looks).await,
+            Behaviour::Grabs { reaches, .. } => self.grab(&account, reaches).await,
+            // Without a word: neither slot nor seats are given back.
+            Behaviour::Abandons { at, .. } => return self.abandon(&account, at).await,
             _ => self.buy(&account).await,
         };
         self.leave().await;
@@ -66,22 +55,29 @@ impl Journey {
         match *self.behaviour() {
             Behaviour::Buys { think_ms }
             | Behaviour::Browses { think_ms, .. }
+            | Behaviour::LosesHeart { think_ms, .. }
+            | Behaviour::Mashes { think_ms, .. }
+            | Behaviour::OpensTabs { think_ms, .. }
+            | Behaviour::Sleeps { think_ms, .. }
+            | Behaviour::Abandons { think_ms, .. }
             | Behaviour::DoubleClicks { think_ms, .. } => think_ms,
             // People who waited and may leave, or pay late, choose quickly.
-            Behaviour::GivesUp { .. } | Behaviour::PaysLate { .. } | Behaviour::Intrudes { .. } => 300,
+            Behaviour::GivesUp { .. } | Behaviour::PaysLate { .. } => 300,
+            // A script does not think.
+            Behaviour::Grabs { .. } | Behaviour::Intrudes { .. } => 0,
         }
     }
 
     /// Thinks, and yields the moment at which the next step is due.
-    async fn think(&mut self) -> Stage<Instant> {
+    pub(super) async fn think(&mut self) -> Stage<Instant> {
         let mean = self.think_ms();
-        let due = Instant::now() + Duration::from_millis(self.dice.around_ms(mean));
+        let due = Instant::now() + Duration::from_millis(self.standing.dice.around_ms(mean));
         self.linger_until(due).await?;
         Ok(due)
     }
 
     /// Stays until `until`, telling tier 2 often enough that the slot is not taken for silent.
-    async fn linger_until(&mut self, until: Instant) -> Stage<()> {
+    pub(super) async fn linger_until(&mut self, until: Instant) -> Stage<()> {
         let beat = self.world.silence / 3;
         while Instant::now() + beat < until {
             self.stay_until(Instant::now() + beat).await?;
@@ -94,11 +90,26 @@ impl Journey {
     async fn browse(&mut self, think_ms: u32, looks: u8) -> Stage<Outcome> {
         for _ in 0..looks {
             let section = self.any_section();
-            let due = Instant::now() + Duration::from_millis(self.dice.around_ms(think_ms));
+            let due = Instant::now() + Duration::from_millis(self.standing.dice.around_ms(think_ms));
             self.linger_until(due).await?;
-            self.look(due, &section).await?;
+            self.look(due, &section, 1).await?;
         }
         Ok(Outcome::Browsed)
+    }
+
+    /// Goes as far as `at` says and walks away.
+    async fn abandon(&mut self, account: &Account, at: AbandonsAt) -> Stage<Outcome> {
+        match at {
+            AbandonsAt::Door => {}
+            AbandonsAt::Seats => {
+                let (due, section) = (self.think().await?, self.any_section());
+                self.look(due, &section, 1).await?;
+            }
+            AbandonsAt::Hold => {
+                self.hold(account).await?;
+            }
+        }
+        Ok(Outcome::WalkedAway)
     }
 
     async fn buy(&mut self, account: &Account) -> Stage<Outcome> {
@@ -118,12 +129,12 @@ impl Journey {
         let (mut races, mut empty_looks) = (0, 0);
         while races < RACES_MAX {
             let due = self.think().await?;
-            match self.look(due, &section).await? {
+            match self.look(due, &section, 1).await? {
                 Look::Elsewhere(name) => section = name,
                 // Once every seat is paid for, none comes back.
                 Look::Nothing if empty_looks < EMPTY_LOOKS_MAX && !self.world.is_sold_out() => {
                     empty_looks += 1;
-                    let again = Instant::now() + Duration::from_millis(self.dice.around_ms(1500));
+                    let again = Instant::now() + Duration::from_millis(self.standing.dice.around_ms(1500));
                     self.linger_until(again).await?;
                 }
                 Look::Nothing => return Err(Outcome::SoldOut),
@@ -140,11 +151,14 @@ impl Journey {
     }
 
     /// A section of the hall, larger ones more often.
-    fn any_section(&mut self) -> String {
+    pub(super) fn any_section(&mut self) -> String {
         let sections = &self.world.hall.sections;
         let seats = |rows: u32, per_row: u32| u64::from(rows) * u64::from(per_row);
         let total: u64 = sections.iter().map(|s| seats(s.rows, s.seats_per_row)).sum();
-        let mut throw = self.dice.below(usize::try_from(total).unwrap_or(usize::MAX)) as u64;
+        let mut throw = self
+            .standing
+            .dice
+            .below(usize::try_from(total).unwrap_or(usize::MAX)) as u64;
         for section in sections {
             let n = seats(section.rows, section.seats_per_row);
             if throw < n {
@@ -155,8 +169,9 @@ impl Journey {
         String::new()
     }
 
-    /// Looks at `section` and chooses seats there at random.
-    async fn look(&mut self, due: Instant, section: &str) -> Stage<Look> {
+    /// Looks at `section` and chooses seats there at random: enough for one booking, or for as many
+    /// as `bookings` if there are.
+    pub(super) async fn look(&mut self, due: Instant, section: &str, bookings: usize) -> Stage<Look> {
         let answer = self.look_behind_gate(due, section).await?;
         let map: SeatMap<'_> = read(&answer, Step::SeatMap)?;
         let wanted = self.world.seats_per_booking;
@@ -167,22 +182,31 @@ impl Journey {
             .map(|seat| seat.id)
             .collect();
         if free.len() >= wanted {
-            let chosen = (0..wanted)
-                .map(|_| free.swap_remove(self.dice.below(free.len())))
+            let reach = wanted * bookings.clamp(1, free.len() / wanted);
+            let chosen = (0..reach)
+                .map(|_| free.swap_remove(self.standing.dice.below(free.len())))
                 .collect();
             return Ok(Look::Seats(chosen));
         }
-        let wanted = wanted as u64;
-        let elsewhere: Vec<&str> = map
-            .sections
-            .iter()
-            .filter(|line| line.available >= wanted && line.name != section)
-            .map(|line| line.name.as_str())
-            .collect();
+        let with = |least: u64| -> Vec<&str> {
+            let lines = map.sections.iter();
+            lines
+                .filter(|line| line.available >= least && line.name != section)
+                .map(|line| line.name.as_str())
+                .collect()
+        };
+        let mut elsewhere = with(wanted as u64);
+        if elsewhere.is_empty() {
+            // Nowhere are so many left: a group then takes what there is.
+            if !free.is_empty() {
+                return Ok(Look::Seats(free));
+            }
+            elsewhere = with(1);
+        }
         Ok(if elsewhere.is_empty() {
             Look::Nothing
         } else {
-            Look::Elsewhere(elsewhere[self.dice.below(elsewhere.len())].to_owned())
+            Look::Elsewhere(elsewhere[self.standing.dice.below(elsewhere.len())].to_owned())
         })
     }
 
@@ -244,124 +268,9 @@ impl Journey {
         Err(Outcome::Refused)
     }
 
-    async fn pay(&mut self, account: &Account, held: &Held) -> Stage<Outcome> {
-        let mut due = self.think().await?;
-        Counters::add(&self.world.live.counters.paid);
-        let amount = held.reservation.total_amount;
-        for _ in 0..PAYMENTS_MAX {
-            let body = serde_json::json!({ "amount": amount, "reservationId": held.reservation.id });
-            let ask = Ask::post(
-                self.world.paths.prepare.clone(),
-                Some(body.to_string()),
-                &self.passes,
-            );
-            let answer = self.request(Step::Prepare, due, ask).await?;
-            if !(200..300).contains(&answer.status) {
-                return Ok(Outcome::HoldLost);
-            }
-            let prepared: Prepared = read(&answer, Step::Prepare)?;
-            due = self.think().await?;
-            let payment_key = format!("drill_{}", self.fresh_key());
-            match self
-                .confirm_until_known(due, &prepared.order_id, &payment_key, amount)
-                .await?
-            {
-                Payment::Taken => {
-                    self.note_purchase(account, held, prepared.order_id, payment_key);
-                    return Ok(Outcome::Bought);
-                }
-                Payment::TooLate => return Ok(Outcome::HoldLost),
-                Payment::Declined => due = self.think().await?,
-            }
-        }
-        Ok(Outcome::PaymentRefused)
-    }
-
-    /// Presses pay, and again with the same key while the first press is being worked on.
-    async fn confirm_until_known(
-        &mut self,
-        mut due: Instant,
-        order: &str,
-        payment_key: &str,
-        amount: u64,
-    ) -> Stage<Payment> {
-        for _ in 0..PRESSES_MAX {
-            let answer = self.confirm(due, order, payment_key, amount).await?;
-            if (200..300).contains(&answer.status) {
-                return Ok(Payment::Taken);
-            }
-            let why: NotPaid = serde_json::from_slice(&answer.body).unwrap_or_default();
-            if why.status.as_deref() != Some("processing") {
-                return Ok(if why.code.is_some() {
-                    Payment::Declined
-                } else {
-                    Payment::TooLate
-                });
-            }
-            due = Instant::now() + Duration::from_millis(self.dice.around_ms(700));
-            self.linger_until(due).await?;
-        }
-        Err(Outcome::Failed)
-    }
-
-    /// Presses pay: once, or as often at once as an impatient finger does.
-    async fn confirm(&mut self, due: Instant, order: &str, payment_key: &str, amount: u64) -> Stage<Answer> {
-        let presses = match *self.behaviour() {
-            Behaviour::DoubleClicks { confirms, .. } => confirms,
-            _ => 1,
-        };
-        let body = serde_json::json!({ "paymentKey": payment_key, "orderId": order, "amount": amount });
-        let ask = Ask::post(
-            self.world.paths.confirm.clone(),
-            Some(body.to_string()),
-            &self.passes,
-        );
-        let more: Vec<_> = (1..presses).map(|_| self.http.send(ask.clone())).collect();
-        let (answer, more) = futures::join!(
-            self.request(Step::Confirm, due, ask),
-            futures::future::join_all(more)
-        );
-        let answer = answer?;
-        // Whichever press was first has paid; the others may be told so in other words.
-        let paid = more
-            .into_iter()
-            .flatten()
-            .find(|other| (200..300).contains(&other.status));
-        Ok(match paid {
-            Some(other) if !(200..300).contains(&answer.status) => other,
-            _ => answer,
-        })
-    }
-
-    fn note_purchase(&self, account: &Account, held: &Held, order: String, payment_key: String) {
-        let counters = &self.world.live.counters;
-        counters
-            .sold
-            .fetch_add(held.seats.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        let took = self.arrival.elapsed();
-        self.world.record(&Sample {
-            step: Step::Journey,
-            lane: self.lane(),
-            response: took,
-            service: took,
-            status: 200,
-            verdict: Verdict::Fine,
-        });
-        let purchase = Purchase {
-            user: account.user,
-            reservation: held.reservation.id,
-            seats: held.seats.clone(),
-            order,
-            payment_key,
-            amount_krw: held.reservation.total_amount,
-            at: self.world.clock.now(),
-        };
-        self.world.observer.note(|notes| notes.purchase(purchase));
-    }
-
     /// A key nobody else uses: seeded, and tied to the sale so that a second drill differs.
-    fn fresh_key(&mut self) -> Uuid {
-        let bits = self.dice.wide() ^ self.world.sale.as_u128();
+    pub(super) fn fresh_key(&mut self) -> Uuid {
+        let bits = self.standing.dice.wide() ^ self.world.sale.as_u128();
         uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
     }
 }

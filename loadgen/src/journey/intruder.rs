@@ -1,11 +1,12 @@
 //! The back door: every way in that skips the line. All of them must be shut (`no-back-door`).
 
+use super::request::read;
 use super::{Account, Journey, Stage};
 use crate::http::{Answer, Ask, Passes};
 use crate::measure::{Outcome, Step};
 use crate::observe::Intrusion;
 use crate::scenario::{Behaviour, Trick};
-use crate::wire::Queued;
+use crate::wire::{Assigned, Queued};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use urr_core::token::{Keyring, entry, tier1};
@@ -18,6 +19,8 @@ enum Goal {
     Seat,
     /// A slot, at tier 2.
     Slot,
+    /// A place further ahead, at tier 1.
+    Place,
 }
 
 impl Journey {
@@ -29,13 +32,15 @@ impl Journey {
             return Err(Outcome::Failed);
         };
         let tricks = tricks.clone();
-        let opening = self.world.clock.from_opening(0).max(self.arrival);
-        let spread = Duration::from_millis(self.dice.around_ms(WITHIN_MS));
+        let opening = self.world.clock.from_opening(0).max(self.arrival());
+        let spread = Duration::from_millis(self.standing.dice.around_ms(WITHIN_MS));
         self.stay_until(opening + spread).await?;
-        let account = self.world.mint(self.index);
+        let account = self.world.mint(self.index());
         let mut outcome = Outcome::Blocked;
         for trick in tricks {
-            let (goal, ask) = self.attempt(trick, &account)?;
+            let Some((goal, ask)) = self.attempt(trick, &account).await? else {
+                continue;
+            };
             let request = format!("{} {}", if ask.post { "POST" } else { "GET" }, ask.path);
             let answer = self.request(Step::Intrude, Instant::now(), ask).await?;
             let got_in = got_in(goal, &answer);
@@ -53,8 +58,15 @@ impl Journey {
         Ok(outcome)
     }
 
-    /// The request of one trick.
-    fn attempt(&mut self, trick: Trick, account: &Account) -> Stage<(Goal, Ask)> {
+    /// The request of one trick; `None` when what it takes cannot be had.
+    async fn attempt(&mut self, trick: Trick, account: &Account) -> Stage<Option<(Goal, Ask)>> {
+        if trick == Trick::TamperedPlace {
+            let place = self.tampered_place().await?;
+            return Ok(place.map(|place| {
+                let path = format!("{}/{place}?userId={}", self.world.paths.check, self.visitor_key());
+                (Goal::Place, Ask::get(path, &Passes::default()))
+            }));
+        }
         let world = Arc::clone(&self.world);
         let now = world.clock.now();
         let genuine = |sale: Uuid, user: Uuid, at: urr_core::time::Millis| -> Arc<str> {
@@ -114,10 +126,16 @@ impl Journey {
                 goal = Goal::Slot;
                 query = "?vwrPosition=1";
             }
+            Trick::TamperedToken => {
+                goal = Goal::Slot;
+                passes.vwr = Some(self.tampered_token(now)?);
+            }
+            // Told above: it is not a request with passes.
+            Trick::TamperedPlace => return Ok(None),
         }
         let mut ask = match goal {
             Goal::Slot => Ask::post(format!("{}{query}", world.paths.queue_check), None, &passes),
-            Goal::Seat => {
+            Goal::Seat | Goal::Place => {
                 let body = serde_json::json!({
                     "eventId": world.sale, "seatIds": [self.random_id()], "idempotencyKey": self.random_id(),
                 });
@@ -125,22 +143,66 @@ impl Journey {
             }
         };
         ask.headers = headers;
-        Ok((goal, ask))
+        Ok(Some((goal, ask)))
+    }
+
+    /// Takes a place as everybody may and alters it; `None` when none was given.
+    async fn tampered_place(&mut self) -> Stage<Option<Uuid>> {
+        let body = format!(r#"{{"userId":"{}"}}"#, self.visitor_key());
+        let ask = Ask::post(self.world.paths.assign.clone(), Some(body), &Passes::default());
+        let answer = self.request(Step::Join, Instant::now(), ask).await?;
+        if !(200..300).contains(&answer.status) {
+            return Ok(None);
+        }
+        let assigned: Assigned = read(&answer, Step::Join)?;
+        let mut bytes = assigned.request_id.into_bytes();
+        // One bit of the place; which one means "further ahead" the intruder cannot know.
+        let bit = self.standing.dice.below(40);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        Ok(Some(Uuid::from_bytes(bytes)))
+    }
+
+    /// A tier-1 token for place 1 under the signature of a genuine one far behind.
+    fn tampered_token(&mut self, now: urr_core::time::Millis) -> Stage<Arc<str>> {
+        let claims = |pos| tier1::Claims {
+            sub: self.world.sale,
+            uid: self.visitor_key(),
+            tier: 1,
+            pos,
+            epoch: 1,
+            iat: now.0 / 1000,
+            exp: now.0 / 1000 + i64::from(self.world.token_ttl_s),
+        };
+        let genuine = tier1::issue(&self.world.secrets.vwr_keys, &claims(1_000_000_000));
+        let wished = claims(1);
+        let wished = tier1::issue(&self.own_keys()?, &wished);
+        let signed = genuine.rsplit_once('.').map_or("", |(_, signature)| signature);
+        let said = wished.rsplit_once('.').map_or("", |(said, _)| said);
+        Ok(format!("{said}.{signed}").into())
+    }
+
+    /// Keys that nobody but the intruder has.
+    fn own_keys(&mut self) -> Stage<Keyring> {
+        let secret = format!(
+            "{:032x}{:032x}",
+            self.standing.dice.wide(),
+            self.standing.dice.wide()
+        );
+        Keyring::new(&[secret]).map_err(|error| {
+            tracing::warn!(%error, "an intruder's own key was refused");
+            Outcome::Failed
+        })
     }
 
     /// An entry token signed with a key of the intruder's own.
     fn forged(&mut self, account: &Account, now: urr_core::time::Millis) -> Stage<Arc<str>> {
-        let secret = format!("{:032x}{:032x}", self.dice.wide(), self.dice.wide());
-        let keys = Keyring::new(&[secret]).map_err(|error| {
-            tracing::warn!(%error, "an intruder's own key was refused");
-            Outcome::Failed
-        })?;
+        let keys = self.own_keys()?;
         let claims = entry::Claims::new(self.world.sale, account.user, now, self.world.token_ttl_s);
         Ok(entry::issue(&keys, &claims).into())
     }
 
     fn random_id(&mut self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.dice.wide().to_be_bytes()).into_uuid()
+        uuid::Builder::from_random_bytes(self.standing.dice.wide().to_be_bytes()).into_uuid()
     }
 }
 
@@ -151,6 +213,7 @@ impl Journey {
 fn got_in(goal: Goal, answer: &Answer) -> bool {
     match goal {
         Goal::Seat => !matches!(answer.status, 401 | 403),
+        Goal::Place => (200..300).contains(&answer.status),
         Goal::Slot => {
             (200..300).contains(&answer.status)
                 && serde_json::from_slice::<Queued>(&answer.body)

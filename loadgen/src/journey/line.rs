@@ -1,126 +1,129 @@
-//! Tier 1: joining the waiting room and polling as told.
+//! Tier 1: joining the waiting room and polling as told, one turn at a time.
+//!
+//! Between two turns nothing of a visitor exists but its [`Standing`]: a million of them wait, so
+//! no turn may sleep. What a visitor does next is a [`Turn`]; the engine keeps the crowd's standings
+//! in its shelf, a browser simply sleeps.
 
-use super::request::read;
+use super::request::{Reply, read};
 use super::{Journey, Stage};
 use crate::http::{Answer, Ask, Lost};
-use crate::measure::{Counters, Outcome, Step, Up};
+use crate::measure::{Outcome, Step};
+use crate::observe::PlaceSeen;
 use crate::scenario::Behaviour;
 use crate::wire::{Assigned, Checked, next_poll_ms};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use urr_core::audit::{JoinSeen, ServingSeen};
-use uuid::Uuid;
+use urr_core::audit::{JoinSeen, PlaceTold, ServingSeen};
 
-/// A place in the waiting room and when to ask about it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    request: Uuid,
-    next_poll: Instant,
-}
-
-/// What a poll said.
-enum Said {
-    Wait(Instant),
-    Served(Arc<str>),
-    /// The waiting room does not know the place.
-    Unknown,
+/// What comes after a turn in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing to do before this moment, at which the next turn is due.
+    Rest(Instant),
+    /// The waiting room has served this place; its token is in the passes.
+    Served,
 }
 
 /// Times a place may be lost and asked for again before something is badly wrong.
-const REJOINS_MAX: u32 = 20;
+const REJOINS_MAX: u8 = 20;
+/// Before the waiting room opens it knows no sale: ask again for at most this many times.
+const EARLY_MAX: u8 = 120;
 /// What the contract says when an answer does not (api-contract.md section 5).
 const NEXT_POLL_DEFAULT_S: f64 = 5.0;
 
 impl Journey {
-    /// Joins and waits until the waiting room serves this place; the token is then in the passes.
-    pub(super) async fn join_and_wait(&mut self) -> Stage<Up> {
-        let due = self.arrival;
-        let mut place = Box::pin(self.join(due)).await?;
-        let in_line = Up::raise(&self.world.live, |counters| &counters.waiting);
-        Counters::add(&self.world.live.counters.joined);
-        let mut rejoins = 0;
+    /// One turn in line, meant for `due`: joins, or asks how far the line is.
+    pub(crate) async fn turn(&mut self, due: Instant) -> Stage<Turn> {
+        if self.patience_ends().is_some_and(|end| end <= due) {
+            return Err(Outcome::GaveUp);
+        }
+        if self.standing.place.is_nil() {
+            return self.join(due).await;
+        }
+        if self.world.line_over.is_cancelled() {
+            return Err(self.world.line_outcome());
+        }
+        if self.reopens(due) {
+            // A page that is opened asks at once; a phone told to come later would be asleep by then,
+            // and at every awakening again.
+            return match self.join(due).await? {
+                Turn::Rest(_) if self.standing.tries == 0 => Ok(Turn::Rest(Instant::now())),
+                turn => Ok(turn),
+            };
+        }
+        self.poll(due).await
+    }
+
+    /// Takes turns until the waiting room serves this place, sleeping in between.
+    pub(super) async fn stand_in_line(&mut self, mut due: Instant) -> Stage<()> {
         loop {
-            self.wait_until(place.next_poll).await?;
-            match Box::pin(self.poll(place)).await? {
-                Said::Wait(next_poll) => place.next_poll = next_poll,
-                Said::Served(token) => {
-                    self.passes.vwr = Some(token);
-                    Counters::add(&self.world.live.counters.served);
-                    return Ok(in_line);
+            match Box::pin(self.turn(due)).await? {
+                Turn::Served => return Ok(()),
+                Turn::Rest(until) => {
+                    self.wait_until(until).await?;
+                    due = until;
                 }
-                Said::Unknown if rejoins < REJOINS_MAX => {
-                    rejoins += 1;
-                    place = Box::pin(self.join(Instant::now())).await?;
-                }
-                Said::Unknown => return Err(Outcome::Failed),
             }
         }
     }
 
     /// A new tier-1 token for the same place, when the old one ended before the door opened.
     pub(super) async fn renew_place(&mut self) -> Stage<()> {
-        let mut place = self.join(Instant::now()).await?;
-        place.next_poll = Instant::now();
-        loop {
-            match self.poll(place).await? {
-                Said::Served(token) => {
-                    self.passes.vwr = Some(token);
-                    return Ok(());
-                }
-                Said::Wait(next_poll) => {
-                    place.next_poll = next_poll;
-                    self.wait_until(next_poll).await?;
-                }
-                Said::Unknown => return Err(Outcome::Failed),
-            }
-        }
+        self.standing.forget_place();
+        self.stand_in_line(Instant::now()).await
     }
 
     /// The id under which this visitor joins; the same for every join (law `one-place`).
     pub(super) fn visitor_key(&self) -> String {
         use crate::seed::{Dice, Purpose};
-        let mut dice = Dice::new(self.world.seed, self.index, Purpose::Account);
+        let mut dice = Dice::new(self.world.seed, self.index(), Purpose::Account);
         let tail = dice.next() & 0xffff_ffff;
-        format!("anon-{}-{tail:08x}", base36(self.index))
+        format!("anon-{}-{tail:08x}", base36(self.index()))
     }
 
-    async fn join(&mut self, due: Instant) -> Stage<Place> {
-        /// Before the waiting room opens it knows no sale: ask again for at most this many times.
-        const EARLY_MAX: u32 = 120;
+    async fn join(&mut self, due: Instant) -> Stage<Turn> {
         let joins = match *self.behaviour() {
-            Behaviour::DoubleClicks { joins, .. } if self.position == 0 => joins,
+            Behaviour::DoubleClicks { joins, .. } if self.standing.position == 0 => joins,
             _ => 1,
         };
         let user = self.visitor_key();
-        let body = serde_json::json!({ "userId": user }).to_string();
-        let mut due = due;
-        for _ in 0..EARLY_MAX {
-            let ask = Ask::post(self.world.paths.assign.clone(), Some(body.clone()), &self.passes);
-            let more: Vec<_> = (1..joins).map(|_| self.http.send(ask.clone())).collect();
-            let (answer, more) = futures::join!(
-                self.request(Step::Join, due, ask),
+        // The key is letters, digits and dashes: nothing to escape.
+        let body = format!(r#"{{"userId":"{user}"}}"#);
+        let ask = Ask::post(self.world.paths.assign.clone(), Some(body), &self.passes);
+        let more: Vec<_> = (1..joins).map(|_| self.http.send(ask.clone())).collect();
+        let (reply, more) = if more.is_empty() {
+            (self.ask_in_line(Step::Join, due, ask).await?, Vec::new())
+        } else {
+            let (reply, more) = futures::join!(
+                self.ask_in_line(Step::Join, due, ask),
                 futures::future::join_all(more)
             );
-            let answer = answer?;
-            match answer.status {
-                200..=299 => {
-                    let assigned: Assigned = read(&answer, Step::Join)?;
-                    let wait = next_poll_ms(assigned.next_poll, assigned.next_poll_ms, NEXT_POLL_DEFAULT_S);
-                    let request = assigned.request_id;
-                    self.note_join(&user, &answer, &assigned, more);
-                    return Ok(Place {
-                        request,
-                        next_poll: Instant::now() + Duration::from_millis(wait),
-                    });
+            (reply?, more)
+        };
+        let answer = match reply {
+            Reply::Answer(answer) => answer,
+            Reply::Again(at) => return Ok(Turn::Rest(at)),
+        };
+        match answer.status {
+            200..=299 => {
+                let assigned: Assigned = read(&answer, Step::Join)?;
+                let wait = next_poll_ms(assigned.next_poll, assigned.next_poll_ms, NEXT_POLL_DEFAULT_S);
+                self.note_join(&user, &answer, &assigned, more);
+                self.standing.place = assigned.request_id;
+                self.step_into_line();
+                if assigned.placed {
+                    self.placed_at(assigned.position);
+                    self.bears(assigned.eta_p50_s.or(assigned.estimated_wait))?;
                 }
-                404 if !self.world.clock.is_closed() => {
-                    due = Instant::now() + Duration::from_millis(self.dice.around_ms(1000));
-                    self.wait_until(due).await?;
-                }
-                _ => return Err(Outcome::Refused),
+                let told = Instant::now() + Duration::from_millis(wait);
+                Ok(Turn::Rest(self.comes_back(told)))
             }
+            404 if !self.world.clock.is_closed() && self.standing.early < EARLY_MAX => {
+                self.standing.early += 1;
+                let wait = self.standing.dice.around_ms(1000);
+                Ok(Turn::Rest(Instant::now() + Duration::from_millis(wait)))
+            }
+            _ => Err(Outcome::Refused),
         }
-        Err(Outcome::Refused)
     }
 
     /// Notes every place this visitor was told, for the auditor to compare.
@@ -140,47 +143,105 @@ impl Journey {
             position: assigned.position,
             request_id: Some(assigned.request_id),
         };
-        let mut joins = vec![seen(answer, assigned)];
+        let mut joins = Vec::with_capacity(1 + more.len());
+        // Before the draw nobody has a place to compare.
+        if assigned.placed {
+            joins.push(seen(answer, assigned));
+        }
         for answer in more.into_iter().flatten() {
-            if let Ok(assigned) = serde_json::from_slice::<Assigned>(&answer.body) {
+            if let Ok(assigned) = serde_json::from_slice::<Assigned>(&answer.body)
+                && assigned.placed
+            {
                 joins.push(seen(&answer, &assigned));
             }
         }
-        self.world
-            .observer
-            .note(|notes| joins.into_iter().for_each(|join| notes.join(join)));
-        self.position = assigned.position;
+        if !joins.is_empty() {
+            self.world
+                .observer
+                .note(|notes| joins.into_iter().for_each(|join| notes.join(join)));
+        }
+        if !self.standing.joined {
+            let sent_ms = clock.us_from_start(answer.sent) / 1000;
+            let took_ms = answer.sent.elapsed().as_millis();
+            self.standing.joined_ms = u32::try_from(sent_ms).unwrap_or(u32::MAX);
+            self.standing.joining_ms = u16::try_from(took_ms).unwrap_or(u16::MAX);
+        }
     }
 
-    async fn poll(&mut self, place: Place) -> Stage<Said> {
+    /// Notes the place that this visitor keeps, the first time it is told.
+    fn placed_at(&mut self, position: u64) {
+        self.standing.position = position;
+        if std::mem::replace(&mut self.standing.placed, true) {
+            return;
+        }
+        let clock = self.world.clock;
+        let sent_us = clock.us_from_opening(clock.from_start(u64::from(self.standing.joined_ms) * 1000));
+        let seen = PlaceSeen {
+            sent_us,
+            answered_us: sent_us + i64::from(self.standing.joining_ms) * 1000,
+            position,
+        };
+        let told = self.world.drawn.then_some(PlaceTold {
+            request_id: self.standing.place,
+            position,
+        });
+        self.world.observer.note(|notes| {
+            notes.place(seen);
+            // What proves a draw; in a line without one the joins say as much.
+            if let Some(told) = told {
+                notes.told(told);
+            }
+        });
+    }
+
+    async fn poll(&mut self, due: Instant) -> Stage<Turn> {
         let path = format!(
             "{}/{}?userId={}",
             self.world.paths.check,
-            place.request,
+            self.standing.place,
             self.visitor_key()
         );
         let ask = Ask::get(path, &self.passes);
-        let answer = self.request(Step::Poll, place.next_poll, ask).await?;
+        let answer = match self.ask_in_line(Step::Poll, due, ask).await? {
+            Reply::Answer(answer) => answer,
+            Reply::Again(at) => return Ok(Turn::Rest(at)),
+        };
         if answer.status == 404 {
-            return Ok(Said::Unknown);
+            // The waiting room does not know the place.
+            if self.standing.rejoins >= REJOINS_MAX {
+                return Err(Outcome::Failed);
+            }
+            self.standing.rejoins += 1;
+            self.standing.forget_place();
+            return Ok(Turn::Rest(Instant::now()));
         }
         if !(200..300).contains(&answer.status) {
             return Err(Outcome::Refused);
         }
-        let checked: Checked = read(&answer, Step::Poll)?;
+        let checked: Checked<'_> = read(&answer, Step::Poll)?;
         self.note_poll(&answer, &checked);
+        if checked.placed && checked.position > 0 && !self.standing.placed {
+            self.placed_at(checked.position);
+        }
         match (checked.admitted, checked.token) {
-            (true, Some(token)) => Ok(Said::Served(token.into())),
+            (true, Some(token)) => {
+                self.passes.vwr = Some(token.into());
+                Ok(Turn::Served)
+            }
             _ if checked.sold_out => Err(Outcome::SoldOut),
             // Admission needs both the word and the token (api-contract.md section 5).
             _ => {
+                if checked.placed {
+                    self.bears(checked.eta_p50_s.or(checked.estimated_wait))?;
+                }
                 let wait = next_poll_ms(checked.next_poll, checked.next_poll_ms, NEXT_POLL_DEFAULT_S);
-                Ok(Said::Wait(Instant::now() + Duration::from_millis(wait)))
+                let told = Instant::now() + Duration::from_millis(wait);
+                Ok(Turn::Rest(self.comes_back(told)))
             }
         }
     }
 
-    fn note_poll(&self, answer: &Answer, checked: &Checked) {
+    fn note_poll(&self, answer: &Answer, checked: &Checked<'_>) {
         let clock = self.world.clock;
         let seen = ServingSeen {
             sent_at: clock.millis(answer.sent),

@@ -1,27 +1,34 @@
 //! One visitor's way from the street to a ticket, written once for every client.
 //!
-//! Waiting is what most visitors do most of the time, so it is what must be small: the outer
-//! future keeps only what waiting needs, each request and the stages behind the door are boxed and
-//! exist only while they run. A test holds a waiting visitor to 600 bytes.
+//! Waiting is what most visitors do most of the time, so it is what must be small: who waits in
+//! line is a [`Standing`] and nothing else. It is taken up again for one [`Turn`] at a time; only
+//! behind the door is a visitor a future from one step to the next.
 
 mod account;
 mod door;
+mod grab;
 mod inside;
 mod intruder;
 mod line;
+mod lottery;
+mod manner;
+mod pay;
 mod request;
+mod standing;
 mod world;
 
 pub(crate) use account::register;
 pub use account::{Account, RealAccount};
+pub(crate) use line::Turn;
+pub(crate) use lottery::watch_draw;
 pub use request::Backoff;
+pub(crate) use standing::Standing;
 pub use world::{Paths, RunClock, World};
 
 use crate::http::{Http, Passes};
 use crate::measure::{Counters, Lane, Outcome, Sample, Step, Up, Verdict};
 use crate::observe::WaitSeen;
 use crate::scenario::Behaviour;
-use crate::seed::{Dice, Purpose};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,75 +50,102 @@ pub struct Visitor {
 pub(crate) struct Journey {
     pub(crate) world: Arc<World>,
     pub(crate) http: Arc<dyn Http>,
-    pub(crate) index: u64,
-    pub(crate) persona: usize,
-    pub(crate) dice: Dice,
+    pub(crate) standing: Standing,
     pub(crate) account: Option<RealAccount>,
     pub(crate) passes: Passes,
-    /// When the visitor meant to arrive.
-    pub(crate) arrival: Instant,
-    /// Place in the waiting room; 0 before joining.
-    pub(crate) position: u64,
 }
 
-/// Walks `visitor`, who means to arrive at `arrival`, and counts how it ends.
-///
-/// Not an `async fn`: those keep their arguments twice, and this is what a million of are kept.
-pub fn travel(
-    world: Arc<World>,
-    http: Arc<dyn Http>,
-    visitor: Visitor,
-    arrival: Instant,
-) -> impl Future<Output = Outcome> + Send + 'static {
-    let mut journey = Journey {
-        dice: Dice::new(world.seed, visitor.index, Purpose::Journey),
-        http,
-        index: visitor.index,
-        persona: visitor.persona,
-        account: visitor.account,
-        passes: Passes::default(),
-        arrival,
-        position: 0,
-        world,
+/// Walks `visitor`, who means to arrive at `arrival`, and counts how it ends: the journey of a
+/// browser, which sleeps where the crowd rests in the engine's shelf.
+pub async fn travel(world: Arc<World>, http: Arc<dyn Http>, visitor: Visitor, arrival: Instant) -> Outcome {
+    let arrival_us = world.clock.us_from_start(arrival);
+    let standing = Standing::new(world.seed, visitor.index, visitor.persona, arrival_us);
+    standing.arrive(&world);
+    let mut journey = Journey::resume(world, http, standing);
+    journey.account = visitor.account;
+    let outcome = match journey.walk().await {
+        Ok(outcome) | Err(outcome) => outcome,
     };
-    async move {
-        Counters::add(&journey.world.live.counters.arrived);
-        let under_way = Up::raise(&journey.world.live, |counters| &counters.under_way);
-        let outcome = match journey.walk().await {
-            Ok(outcome) | Err(outcome) => outcome,
-        };
-        drop(under_way);
-        journey.world.live.counters.end(outcome);
-        outcome
-    }
+    journey.standing.end(&journey.world, outcome);
+    outcome
 }
 
 impl Journey {
-    async fn walk(&mut self) -> Stage<Outcome> {
-        if matches!(self.behaviour(), Behaviour::Intrudes { .. }) {
-            return Box::pin(self.intrude()).await;
+    /// The visitor who stood at `standing`.
+    pub(crate) fn resume(world: Arc<World>, http: Arc<dyn Http>, standing: Standing) -> Self {
+        Self {
+            world,
+            http,
+            standing,
+            account: None,
+            passes: Passes::default(),
         }
-        let in_line = self.join_and_wait().await?;
-        Box::pin(self.enter(in_line)).await
+    }
+
+    async fn walk(&mut self) -> Stage<Outcome> {
+        if !self.intrudes() {
+            self.stand_in_line(self.arrival()).await?;
+        }
+        Box::pin(self.go_in()).await
+    }
+
+    /// Whether this visitor tries the back door and never stands in line.
+    pub(crate) fn intrudes(&self) -> bool {
+        matches!(self.behaviour(), Behaviour::Intrudes { .. })
+    }
+
+    /// Everything after the line: the door and what is behind it, or the back door.
+    pub(crate) async fn go_in(&mut self) -> Stage<Outcome> {
+        if self.intrudes() {
+            return self.intrude().await;
+        }
+        Counters::add(&self.world.live.counters.served);
+        self.enter().await
     }
 
     /// From the waiting room's door on.
-    async fn enter(&mut self, in_line: Up) -> Stage<Outcome> {
+    async fn enter(&mut self) -> Stage<Outcome> {
         let account = self.account().await?;
         let entry = self.pass_door().await?;
-        drop(in_line);
+        self.step_out_of_line();
         Counters::add(&self.world.live.counters.admitted);
+        self.world.tally.admitted(self.standing.persona);
         let _inside = Up::raise(&self.world.live, |counters| &counters.inside);
         self.note_wait();
         self.be_inside(account, entry).await
     }
 
     pub(crate) fn behaviour(&self) -> &Behaviour {
-        &self.world.personas[self.persona].behaviour
+        &self.world.personas[usize::from(self.standing.persona)].behaviour
     }
 
     pub(crate) fn lane(&self) -> Lane {
         self.http.lane()
+    }
+
+    /// Which of the crowd.
+    pub(crate) fn index(&self) -> u64 {
+        u64::from(self.standing.index)
+    }
+
+    /// When the visitor meant to arrive.
+    pub(crate) fn arrival(&self) -> Instant {
+        self.world.clock.from_start(self.standing.arrival_us)
+    }
+
+    /// Joined for the first time: stands in line now.
+    fn step_into_line(&mut self) {
+        if !std::mem::replace(&mut self.standing.joined, true) {
+            Counters::add(&self.world.live.counters.joined);
+            Counters::add(&self.world.live.counters.waiting);
+            self.standing.in_line = true;
+        }
+    }
+
+    fn step_out_of_line(&mut self) {
+        if std::mem::take(&mut self.standing.in_line) {
+            Counters::sub(&self.world.live.counters.waiting);
+        }
     }
 
     /// The moment this visitor's patience ends, if it does.
@@ -119,10 +153,8 @@ impl Journey {
         let Behaviour::GivesUp { patience_ms } = *self.behaviour() else {
             return None;
         };
-        // Dice of its own: asked twice, patience must be the same.
-        let mut dice = Dice::new(self.world.seed, self.index, Purpose::Persona);
-        dice.next();
-        Some(self.arrival + std::time::Duration::from_millis(dice.around_ms(patience_ms)))
+        let patience = self.nerve().around_ms(patience_ms);
+        Some(self.arrival() + std::time::Duration::from_millis(patience))
     }
 
     /// Sleeps in line until `until`; ends the journey when the line is over or patience is.
@@ -153,7 +185,7 @@ impl Journey {
 
     /// Notes that the visitor was let in, and how long that took.
     fn note_wait(&self) {
-        let waited = self.arrival.elapsed();
+        let waited = self.arrival().elapsed();
         self.world.record(&Sample {
             step: Step::Wait,
             lane: self.lane(),
@@ -163,9 +195,10 @@ impl Journey {
             verdict: Verdict::Fine,
         });
         let wait = WaitSeen {
-            arrived_us: self.world.clock.us_from_opening(self.arrival),
+            arrived_us: self.world.clock.us_from_opening(self.arrival()),
             waited_ms: u32::try_from(waited.as_millis()).unwrap_or(u32::MAX),
-            position: self.position,
+            position: self.standing.position,
+            persona: self.standing.persona,
         };
         self.world.observer.note(|notes| notes.wait(wait));
     }

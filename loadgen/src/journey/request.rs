@@ -84,7 +84,45 @@ pub(super) const fn verdict(step: Step, status: u16) -> Verdict {
     }
 }
 
+/// What came of one sending in line.
+pub(super) enum Reply {
+    Answer(Answer),
+    /// Nothing worth reading: to be sent again at that moment.
+    Again(Instant),
+}
+
 impl Journey {
+    /// Sends `ask`, meant for `due`, once. A visitor in line rests before the next try, which costs
+    /// nothing; `standing.tries` remembers how many there were.
+    pub(super) async fn ask_in_line(&mut self, step: Step, due: Instant, ask: Ask) -> Stage<Reply> {
+        let result = self.http.send(ask).await;
+        self.measure(step, due, &result);
+        let asked = match result {
+            Ok(answer) if !worth_retrying(answer.status) => {
+                self.standing.tries = 0;
+                return Ok(Reply::Answer(answer));
+            }
+            Ok(answer) => asked_wait(&answer),
+            Err(Lost::NoSlot) if step == Step::Join => return Err(Outcome::Dropped),
+            Err(_) => None,
+        };
+        let backoff = self.world.backoff;
+        self.standing.tries = self.standing.tries.saturating_add(1);
+        let tries = u32::from(self.standing.tries);
+        if tries >= backoff.attempts {
+            return Err(self.give_up(step));
+        }
+        Counters::add(&self.world.live.counters.retries);
+        Ok(Reply::Again(
+            Instant::now() + backoff.wait(tries, asked, &mut self.standing.dice),
+        ))
+    }
+
+    fn give_up(&self, step: Step) -> Outcome {
+        tracing::debug!(visitor = self.index(), step = step.name(), "gave up on a request");
+        Outcome::Failed
+    }
+
     /// Sends `ask`, meant for `due`, until something comes back that is worth reading.
     ///
     /// Each sending is measured from the moment it was due: the first from `due`, a repeat from
@@ -103,12 +141,11 @@ impl Journey {
             if attempt >= backoff.attempts {
                 break;
             }
-            due = Instant::now() + backoff.wait(attempt, asked, &mut self.dice);
+            due = Instant::now() + backoff.wait(attempt, asked, &mut self.standing.dice);
             self.stay_until(due).await?;
             Counters::add(&self.world.live.counters.retries);
         }
-        tracing::debug!(visitor = self.index, step = step.name(), "gave up on a request");
-        Err(Outcome::Failed)
+        Err(self.give_up(step))
     }
 
     /// Sends `ask` once and reads nothing into the answer: leaving, staying active.

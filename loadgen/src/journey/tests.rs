@@ -25,7 +25,7 @@ impl Http for Silent {
     }
 }
 
-fn good() -> Scenario {
+pub(super) fn good() -> Scenario {
     Scenario::parse("good.yaml", include_str!("../../tests/good.yaml")).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn world() -> Arc<World> {
     world_of(&good())
 }
 
-fn world_of(scenario: &Scenario) -> Arc<World> {
+pub(super) fn world_of(scenario: &Scenario) -> Arc<World> {
     let now: Millis = SystemClock.now();
     let target = Target {
         base_url: "http://127.0.0.1:1".to_owned(),
@@ -53,31 +53,10 @@ fn world_of(scenario: &Scenario) -> Arc<World> {
     ))
 }
 
-fn journey(world: &Arc<World>, index: u64) -> Journey {
-    Journey {
-        dice: Dice::new(world.seed, index, Purpose::Journey),
-        http: Arc::new(Silent),
-        index,
-        persona: 0,
-        account: None,
-        passes: Passes::default(),
-        arrival: Instant::now(),
-        position: 0,
-        world: Arc::clone(world),
-    }
-}
-
-#[test]
-fn a_waiting_visitor_costs_at_most_600_bytes() {
-    let world = world();
-    let visitor = Visitor {
-        index: 1,
-        persona: 0,
-        account: None,
-    };
-    let waiting = travel(world, Arc::new(Silent), visitor, Instant::now());
-    let size = std::mem::size_of_val(&waiting);
-    assert!(size <= 600, "{size} bytes");
+pub(super) fn journey(world: &Arc<World>, index: u64) -> Journey {
+    let arrival_us = world.clock.us_from_start(Instant::now());
+    let standing = Standing::new(world.seed, index, 0, arrival_us);
+    Journey::resume(Arc::clone(world), Arc::new(Silent), standing)
 }
 
 #[tokio::test]
@@ -105,7 +84,7 @@ fn a_minted_access_token_is_one_the_services_accept() {
 #[test]
 fn retries_wait_longer_each_time_and_never_less_than_the_server_asks() {
     let backoff = Backoff::default();
-    let mut dice = Dice::new(1, 1, Purpose::Journey);
+    let mut dice = crate::seed::Dice::new(1, 1, crate::seed::Purpose::Journey);
     for attempt in 1..=14 {
         let wait = backoff.wait(attempt, None, &mut dice);
         let least = backoff

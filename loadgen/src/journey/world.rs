@@ -5,12 +5,13 @@ use crate::goose_shell::Tap;
 use crate::measure::{Live, Outcome, Sample};
 use crate::observe::Observer;
 use crate::scenario::{Persona, Scenario};
+use crate::tally::Tally;
 use crate::target::Target;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use urr_core::sale::{SaleId, Schedule};
+use urr_core::sale::{Ordering, SaleId, Schedule};
 use urr_core::seating::Hall;
 use urr_core::time::Millis;
 use urr_kit::Secrets;
@@ -24,6 +25,8 @@ pub struct World {
     pub sale: SaleId,
     /// The hall, to choose sections from.
     pub hall: Hall,
+    /// Whether places of those who come before the opening are drawn.
+    pub drawn: bool,
     /// Lifetime of entry tokens, seconds.
     pub token_ttl_s: u32,
     /// An active visitor silent for this long is out.
@@ -38,6 +41,8 @@ pub struct World {
     pub clock: RunClock,
     /// Figures.
     pub live: Arc<Live>,
+    /// Counts by persona.
+    pub tally: Tally,
     /// Notes for the auditor.
     pub observer: Observer,
     /// Goose's ear.
@@ -133,6 +138,19 @@ impl RunClock {
         self.from_opening(self.closes_at.since(self.opens_at).saturating_mul(1000))
     }
 
+    /// The instant `us` µs after the start of the run.
+    #[must_use]
+    pub fn from_start(&self, us: u64) -> Instant {
+        self.instant + Duration::from_micros(us)
+    }
+
+    /// µs from the start of the run to `instant`; 0 before it.
+    #[must_use]
+    pub fn us_from_start(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.instant);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// The start of the run.
     #[must_use]
     pub const fn start(&self) -> Instant {
@@ -145,6 +163,7 @@ impl RunClock {
 pub struct Paths {
     pub(crate) assign: String,
     pub(crate) check: String,
+    pub(crate) draw: String,
     pub(crate) queue_check: String,
     pub(crate) queue_status: String,
     pub(crate) queue_heartbeat: String,
@@ -165,6 +184,7 @@ impl Paths {
         Self {
             assign: format!("/vwr-api/vwr/assign/{sale}"),
             check: format!("/vwr-api/vwr/check/{sale}"),
+            draw: format!("/vwr-api/vwr/draw/{sale}"),
             queue_check: api(&format!("queue/check/{sale}")),
             queue_status: api(&format!("queue/status/{sale}")),
             queue_heartbeat: api(&format!("queue/heartbeat/{sale}")),
@@ -194,6 +214,7 @@ impl World {
             paths: Paths::new(target.sale.id),
             sale: target.sale.id,
             hall: target.hall.clone(),
+            drawn: target.sale.ordering == Ordering::Shuffle,
             token_ttl_s: target.sale.admission.token_ttl_s,
             silence: Duration::from_secs(u64::from(target.sale.admission.silence_s)),
             seats_per_booking: usize::from(scenario.sale.seats_per_booking),
@@ -201,6 +222,7 @@ impl World {
             seed: scenario.seed,
             clock: RunClock::new(now, &target.sale.schedule),
             live,
+            tally: Tally::new(scenario.crowd.personas.len()),
             observer: Observer::default(),
             tap,
             tokens: AccessTokens::new(&target.secrets),
@@ -221,7 +243,7 @@ impl World {
     /// Whether visitors have paid for every seat.
     #[must_use]
     pub fn is_sold_out(&self) -> bool {
-        self.sold_out.load(Ordering::Relaxed)
+        self.sold_out.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// How a journey ends that the end of the line ends.

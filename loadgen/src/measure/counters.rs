@@ -24,6 +24,8 @@ pub enum Outcome {
     HoldLost,
     /// The payment provider refused.
     PaymentRefused,
+    /// Was let in and walked away without a word, as intended.
+    WalkedAway,
     /// Was still in line when the sale closed or the run ended.
     StillWaiting,
     /// Was told to go away: closed, not open, not entitled.
@@ -40,7 +42,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Bought,
         Self::Browsed,
         Self::GaveUp,
@@ -48,6 +50,7 @@ impl Outcome {
         Self::LostRace,
         Self::HoldLost,
         Self::PaymentRefused,
+        Self::WalkedAway,
         Self::StillWaiting,
         Self::Refused,
         Self::Blocked,
@@ -67,6 +70,7 @@ impl Outcome {
             Self::LostRace => "lost every race for a seat",
             Self::HoldLost => "came too late to pay",
             Self::PaymentRefused => "payment refused",
+            Self::WalkedAway => "let in, walked away",
             Self::StillWaiting => "still waiting at the end",
             Self::Refused => "turned away",
             Self::Blocked => "intruder, shut out",
@@ -94,6 +98,17 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
             /// Journeys by how they ended, in the order of [`Outcome::ALL`].
             pub outcomes: Vec<u64>,
+        }
+
+        impl Funnel {
+            /// Adds another worker's.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+                self.outcomes.resize(Outcome::ALL.len(), 0);
+                for (sum, n) in self.outcomes.iter_mut().zip(&other.outcomes) {
+                    *sum += n;
+                }
+            }
         }
 
         impl Counters {

@@ -5,6 +5,7 @@
 
 use super::counters::{Counters, Funnel};
 use super::step::{Lane, Latency, Sample, Step, StepSummary, Verdict};
+use super::tally::StepTally;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -39,6 +40,8 @@ struct StepState {
     late: u64,
     /// The second being filled.
     second: Latency,
+    /// Service times since the generator was last looked after.
+    second_service: Latency,
     /// The closed seconds before it.
     recent: VecDeque<Latency>,
 }
@@ -53,6 +56,7 @@ impl StepState {
             failed: 0,
             late: 0,
             second: Latency::new(2),
+            second_service: Latency::new(2),
             recent: VecDeque::with_capacity(RECENT_S + 1),
         }
     }
@@ -93,6 +97,25 @@ pub struct Second {
     pub p95_us: Vec<Option<u64>>,
 }
 
+impl Second {
+    /// Adds the same second of another worker; of a percentile, which cannot be added, the worse.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.at = self.at.max(other.at);
+        self.arrived += other.arrived;
+        self.admitted += other.admitted;
+        self.sold += other.sold;
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.late += other.late;
+        self.dropped += other.dropped;
+        self.waiting += other.waiting;
+        self.inside += other.inside;
+        for (ours, theirs) in self.p95_us.iter_mut().zip(&other.p95_us) {
+            *ours = (*ours).max(*theirs);
+        }
+    }
+}
+
 /// The run at one instant, for a screen.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +142,9 @@ pub struct StepView {
     pub recent_us: Option<[u64; 3]>,
     /// Of the whole run: p50, p95, p99 in µs.
     pub run_us: [u64; 3],
+    /// Of the whole run: requests that did not fail, by [`urr_core::crowd::BOUNDS_MS`].
+    #[serde(default)]
+    pub buckets: Vec<u64>,
 }
 
 /// A poisoned lock only means that a writer panicked between two numbers; the numbers are usable.
@@ -177,6 +203,7 @@ impl Live {
             state.response.record(sample.response);
             state.service.record(sample.service);
             state.second.record(sample.response);
+            state.second_service.record(sample.service);
         }
     }
 
@@ -226,6 +253,7 @@ impl Live {
                         failed: state.failed,
                         recent_us: (recent.count() > 0).then(|| three(&recent)),
                         run_us: three(&state.response),
+                        buckets: state.response.buckets(),
                     }
                 })
             })
@@ -245,34 +273,55 @@ impl Live {
         lock(&self.seconds).series.iter().cloned().collect()
     }
 
-    /// Every step that somebody took, by lane.
+    /// Every step that somebody took, by lane, with everything that adds up over workers.
     #[must_use]
-    pub fn summaries(&self) -> Vec<StepSummary> {
-        let mut summaries = Vec::new();
+    pub fn tallies(&self) -> Vec<StepTally> {
+        let mut tallies = Vec::new();
         for lane in [Lane::Crowd, Lane::Browser] {
             for step in Step::ALL {
                 let state = self.state(lane, step);
                 if state.fine + state.declined + state.failed == 0 {
                     continue;
                 }
-                summaries.push(StepSummary {
+                tallies.push(StepTally {
                     step,
                     lane,
                     fine: state.fine,
                     declined: state.declined,
                     failed: state.failed,
                     late: state.late,
-                    p50_us: state.response.percentile_us(50.0),
-                    p95_us: state.response.percentile_us(95.0),
-                    p99_us: state.response.percentile_us(99.0),
-                    max_us: state.response.max_us(),
-                    mean_us: state.response.mean_us(),
-                    service_p50_us: state.service.percentile_us(50.0),
-                    service_p95_us: state.service.percentile_us(95.0),
+                    response: state.response.clone(),
+                    service: state.service.clone(),
                 });
             }
         }
-        summaries
+        tallies
+    }
+
+    /// Every step that somebody took, by lane, in figures.
+    #[must_use]
+    pub fn summaries(&self) -> Vec<StepSummary> {
+        self.tallies().iter().map(StepTally::summary).collect()
+    }
+
+    /// Median service times (µs) of the crowd's `steps` since this was last asked; for the generator's
+    /// own watch.
+    pub(crate) fn close_service_second<const N: usize>(&self, steps: [Step; N]) -> [Option<u64>; N] {
+        steps.map(|step| {
+            let mut state = self.state(Lane::Crowd, step);
+            let median = state.second_service.percentile_us(50.0);
+            let taken = state.second_service.count() > 0;
+            state.second_service.clear();
+            taken.then_some(median)
+        })
+    }
+
+    /// The quickest answer to each of the crowd's `steps`, µs.
+    pub(crate) fn fastest_service<const N: usize>(&self, steps: [Step; N]) -> [Option<u64>; N] {
+        steps.map(|step| {
+            let state = self.state(Lane::Crowd, step);
+            (state.service.count() > 0).then(|| state.service.min_us())
+        })
     }
 
     /// Journeys under way.

@@ -9,7 +9,9 @@
 mod counters;
 mod live;
 mod step;
+mod tally;
 
 pub use counters::{Counters, Funnel, Outcome, Up};
 pub use live::{Live, LiveView, Second, StepView};
 pub use step::{Lane, Latency, Sample, Step, StepSummary, Verdict};
+pub use tally::StepTally;

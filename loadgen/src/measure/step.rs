@@ -228,6 +228,15 @@ impl Latency {
         self.histogram.value_at_quantile(percent / 100.0)
     }
 
+    /// The quickest in µs; 0 when empty.
+    #[must_use]
+    pub fn min_us(&self) -> u64 {
+        if self.histogram.is_empty() {
+            return 0;
+        }
+        self.histogram.min()
+    }
+
     /// The slowest in µs.
     #[must_use]
     pub fn max_us(&self) -> u64 {
@@ -238,6 +247,33 @@ impl Latency {
     #[must_use]
     pub fn mean_us(&self) -> f64 {
         self.histogram.mean()
+    }
+
+    /// Significant decimal digits.
+    pub(super) fn digits(&self) -> u8 {
+        self.histogram.sigfig()
+    }
+
+    /// Filled slots: a value of the slot in µs and how many it holds, in ascending order.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.histogram
+            .iter_recorded()
+            .map(|slot| (slot.value_iterated_to(), slot.count_at_value()))
+    }
+
+    /// Adds `count` in the slot that holds `us`.
+    pub(super) fn add_slot(&mut self, us: u64, count: u64) {
+        self.histogram.saturating_record_n(us, count);
+    }
+
+    /// How many fell into each of the buckets of [`urr_core::crowd::BOUNDS_MS`].
+    #[must_use]
+    pub fn buckets(&self) -> Vec<u64> {
+        let mut buckets = vec![0; urr_core::crowd::BUCKETS];
+        for slot in self.histogram.iter_recorded() {
+            buckets[urr_core::crowd::bucket_of_us(slot.value_iterated_to())] += slot.count_at_value();
+        }
+        buckets
     }
 }
 

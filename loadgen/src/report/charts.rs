@@ -4,6 +4,7 @@
 //! in words beside it, since colour alone tells a part of the readers nothing.
 
 use super::html::escape;
+use super::names::{self, Name};
 use std::fmt::Write;
 
 /// A line of a chart.
@@ -44,7 +45,8 @@ const WIDTH: f64 = 920.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 26.0;
-const TOP: f64 = 22.0;
+/// Above the curves; the names of marks stand above that.
+const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
 
 /// Where values go on the paper.
@@ -69,6 +71,11 @@ impl Scale {
         };
         TOP + (1.0 - part) * (HEIGHT - TOP - BOTTOM)
     }
+}
+
+/// How far above the chart a line of names is.
+fn height_of(row: usize) -> f64 {
+    names::ROW * (f64::from(u32::try_from(row).unwrap_or(0)) + 0.5)
 }
 
 /// A step of 1, 2 or 5 times a power of ten that cuts `range` into about `parts`.
@@ -97,12 +104,21 @@ impl Chart<'_> {
             y: self.bounds(&seen, top),
             logarithmic: self.logarithmic,
         };
+        let marks = self.shown_marks(&scale);
+        let named: Vec<(f64, &str)> = marks
+            .iter()
+            .map(|mark| (scale.x(mark.x), mark.label.as_str()))
+            .collect();
+        let (names, rows) = names::place(&named, WIDTH);
+        let above = names::ROW * f64::from(u32::try_from(rows).unwrap_or(0));
         let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+            "<svg viewBox=\"0 {} {WIDTH} {}\" role=\"img\" aria-label=\"{}\">",
+            -above,
+            HEIGHT + above,
             escape(self.title)
         );
         self.grid(&mut svg, &scale);
-        self.marks(&mut svg, &scale);
+        self.marks(&mut svg, &scale, &names);
         for line in &self.lines {
             draw_line(&mut svg, &scale, line);
         }
@@ -146,10 +162,12 @@ impl Chart<'_> {
         let step = round_step(last - first, 9.0).max(1.0);
         let mut x = (first / step).ceil() * step;
         while x <= last {
-            let sign = if x > 0.0 { "+" } else { "" };
+            // Counting up from below zero arrives at minus zero.
+            let x_shown = if x.abs() < step / 2.0 { 0.0 } else { x };
+            let sign = if x_shown > 0.0 { "+" } else { "" };
             let _ = write!(
                 svg,
-                "<text class=\"axis\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{sign}{x:.0} s</text>",
+                "<text class=\"axis\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{sign}{x_shown:.0} s</text>",
                 scale.x(x),
                 HEIGHT - 8.0
             );
@@ -157,24 +175,44 @@ impl Chart<'_> {
         }
     }
 
-    fn marks(&self, svg: &mut String, scale: &Scale) {
-        for mark in self.marks {
-            let (first, last) = scale.x;
-            if mark.x < first || mark.x > last {
-                continue;
-            }
+    /// Marks and their names; the names stand above the chart, where y is negative.
+    fn marks(&self, svg: &mut String, scale: &Scale, names: &[Name]) {
+        let shown = self.shown_marks(scale);
+        for (mark, name) in shown.iter().zip(names) {
             let x = scale.x(mark.x);
-            let near_end = x > WIDTH - 140.0;
+            let from = name.row.map_or(0.0, |row| -height_of(row));
             let _ = write!(
                 svg,
-                "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{}\"/><text class=\"markname\" x=\"{:.1}\" y=\"12\" text-anchor=\"{}\">{}</text>",
-                TOP - 6.0,
+                "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{from}\" y2=\"{}\"><title>{}</title></line>",
                 HEIGHT - BOTTOM,
-                if near_end { x - 4.0 } else { x + 4.0 },
-                if near_end { "end" } else { "start" },
                 escape(&mark.label)
             );
         }
+        // After all lines, so that no line crosses a name.
+        for (mark, name) in shown.iter().zip(names) {
+            if let Some(row) = name.row {
+                let _ = write!(
+                    svg,
+                    "<text class=\"markname\" x=\"{:.1}\" y=\"{}\">{}<title>{}</title></text>",
+                    name.left,
+                    4.0 - height_of(row),
+                    escape(&name.text),
+                    escape(&mark.label)
+                );
+            }
+        }
+    }
+
+    /// Marks within the chart, in order of time.
+    fn shown_marks(&self, scale: &Scale) -> Vec<&Mark> {
+        let (first, last) = scale.x;
+        let mut shown: Vec<&Mark> = self
+            .marks
+            .iter()
+            .filter(|mark| mark.x >= first && mark.x <= last)
+            .collect();
+        shown.sort_by(|a, b| a.x.total_cmp(&b.x));
+        shown
     }
 
     fn legend(&self, out: &mut String) {

@@ -1,7 +1,8 @@
 //! The report for scripts. `apiVersion` rises when a meaning changes; new fields do not count.
 
-use super::{Conclusion, RunReport};
+use super::{Conclusion, ProcessUse, RunReport, StorageUse};
 use crate::result::LoadResult;
+use crate::tally::{BotShare, bot_share};
 use serde::Serialize;
 use urr_core::audit::AuditReport;
 use urr_core::sale::Sale;
@@ -23,6 +24,10 @@ struct Document<'a> {
     sale: &'a Sale,
     audit: Option<&'a AuditReport>,
     load: &'a LoadResult,
+    stages: &'a [(String, u64)],
+    storage: Option<&'a StorageUse>,
+    processes: &'a [ProcessUse],
+    bots: Option<BotShare>,
     events: &'a [EventLine],
     snapshots: &'a [Snapshot],
 }
@@ -55,6 +60,10 @@ pub(super) fn document(report: &RunReport) -> Result<String, serde_json::Error> 
         sale: &report.sale,
         audit: report.audit.as_ref(),
         load: &report.load,
+        stages: &report.meta.stages,
+        storage: report.meta.storage.as_ref(),
+        processes: &report.meta.processes,
+        bots: bot_share(&report.load.personas),
         events: &report.meta.events,
         snapshots: &report.snapshots,
     })

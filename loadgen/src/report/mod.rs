@@ -8,8 +8,10 @@ mod html;
 pub mod human;
 mod json;
 mod junit;
+mod names;
 
 use crate::result::LoadResult;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use urr_core::audit::AuditReport;
 use urr_core::sale::Sale;
@@ -47,8 +49,40 @@ pub struct Meta {
     pub machine: String,
     /// Version and revision of the build.
     pub version: String,
+    /// Stages of the drill with the time each took, ms, in order; may be empty.
+    pub stages: Vec<(String, u64)>,
+    /// What the waiting room asked of its store, where somebody counted.
+    pub storage: Option<StorageUse>,
+    /// Processes of the drill; may be empty.
+    pub processes: Vec<ProcessUse>,
     /// Faults made on purpose and whatever the operator did, in time order.
     pub events: Vec<EventLine>,
+}
+
+/// What the waiting room asked of its store during a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageUse {
+    /// Items written.
+    pub item_writes: u64,
+    /// The most in any second.
+    pub item_writes_most_per_s: u64,
+    /// Polls answered.
+    pub polls: u64,
+    /// Reads that polls cost.
+    pub store_reads: u64,
+}
+
+/// What a process took.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessUse {
+    /// Which.
+    pub name: String,
+    /// CPU time, s.
+    pub cpu_s: f64,
+    /// The most memory it had, bytes.
+    pub memory_most_bytes: u64,
 }
 
 /// The files written.

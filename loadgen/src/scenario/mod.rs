@@ -6,19 +6,23 @@
 
 mod check;
 mod error;
+mod hazard;
+mod persona;
+mod process;
 pub mod rules;
 mod schema;
 pub mod units;
 
 pub use error::{Place, Problem, Problems, ScenarioError};
+pub use hazard::{Hazard, HazardPoint};
+pub use persona::{AbandonsAt, Behaviour, Persona, Trick};
+pub use process::{Fault, Process};
 pub use rules::{Metric, Operator, Rule, Subject};
 pub use units::Share;
 
 use crate::arrivals::Curve;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
-use urr_core::audit::AttemptKind;
-use urr_core::sale::{AdmissionSettings, CapacitySettings, Sale, SaleId, Schedule};
+use urr_core::sale::{AdmissionSettings, CapacitySettings, Ordering, Sale, SaleId, Schedule};
 use urr_core::seating::{Hall, Section};
 use urr_core::time::Millis;
 
@@ -64,6 +68,8 @@ pub struct SalePlan {
     pub opens_in_ms: i64,
     /// How long before the opening the waiting room takes people, ms.
     pub pre_queue_ms: i64,
+    /// Who comes before the opening stands in which order.
+    pub ordering: Ordering,
     /// From opening to close, ms.
     pub duration_ms: i64,
     /// The hall.
@@ -88,148 +94,12 @@ pub struct Crowd {
 }
 
 /// A part of the crowd that comes along one curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
     /// Which part.
     pub share: Share,
     /// When.
     pub curve: Curve,
-}
-
-/// A part of the crowd that behaves alike.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Persona {
-    /// Which part.
-    pub share: Share,
-    /// How they behave.
-    pub behaviour: Behaviour,
-}
-
-/// What a visitor does once in line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Behaviour {
-    /// Waits as long as it takes, picks seats, pays.
-    Buys {
-        /// Mean time between steps, ms; each is drawn between half and one and a half of it.
-        think_ms: u32,
-    },
-    /// Gets in, looks around, leaves.
-    Browses {
-        /// Mean time between looks, ms.
-        think_ms: u32,
-        /// How many seat maps are looked at.
-        looks: u8,
-    },
-    /// Leaves the line when patience is over; buys if let in sooner.
-    GivesUp {
-        /// Mean patience, ms.
-        patience_ms: u32,
-    },
-    /// Holds seats and comes back to pay only after this long.
-    PaysLate {
-        /// From hold to payment, ms.
-        after_ms: u32,
-    },
-    /// Buys, but presses every button more than once.
-    DoubleClicks {
-        /// Mean time between steps, ms.
-        think_ms: u32,
-        /// Simultaneous joins.
-        joins: u8,
-        /// Simultaneous payment confirmations.
-        confirms: u8,
-    },
-    /// Tries to get in without waiting.
-    Intrudes {
-        /// How.
-        tricks: Vec<Trick>,
-    },
-}
-
-impl Behaviour {
-    /// The word scenario files use, e.g. `pays-late`.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Buys { .. } => "buys",
-            Self::Browses { .. } => "browses",
-            Self::GivesUp { .. } => "gives-up",
-            Self::PaysLate { .. } => "pays-late",
-            Self::DoubleClicks { .. } => "double-clicks",
-            Self::Intrudes { .. } => "intrudes",
-        }
-    }
-}
-
-/// A way to try the back door. Every one of them must be refused (law `no-back-door`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Trick {
-    /// No entry token at all.
-    NoToken,
-    /// An entry token signed with a key of the intruder's own.
-    ForgedToken,
-    /// A genuine entry token of another user.
-    ForeignUser,
-    /// A genuine entry token of another sale.
-    ForeignSale,
-    /// A genuine entry token past its time.
-    ExpiredToken,
-    /// The waiting room's token where an entry token belongs.
-    Tier1AsEntry,
-    /// A refresh token where an access token belongs.
-    RefreshAsAccess,
-    /// `X-User-Id` instead of a login.
-    IdentityHeader,
-    /// A made-up position in tier 2, without the waiting room's token.
-    MadeUpPosition,
-}
-
-impl Trick {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::NoToken,
-        Self::ForgedToken,
-        Self::ForeignUser,
-        Self::ForeignSale,
-        Self::ExpiredToken,
-        Self::Tier1AsEntry,
-        Self::RefreshAsAccess,
-        Self::IdentityHeader,
-        Self::MadeUpPosition,
-    ];
-
-    /// The word scenario files use.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoToken => "no-token",
-            Self::ForgedToken => "forged-token",
-            Self::ForeignUser => "foreign-user",
-            Self::ForeignSale => "foreign-sale",
-            Self::ExpiredToken => "expired-token",
-            Self::Tier1AsEntry => "tier1-as-entry",
-            Self::RefreshAsAccess => "refresh-as-access",
-            Self::IdentityHeader => "identity-header",
-            Self::MadeUpPosition => "made-up-position",
-        }
-    }
-
-    /// As the auditor calls it.
-    #[must_use]
-    pub const fn attempt(self) -> AttemptKind {
-        match self {
-            Self::NoToken => AttemptKind::NoEntryToken,
-            Self::ForgedToken => AttemptKind::ForgedEntryToken,
-            Self::ForeignUser => AttemptKind::OtherUsersToken,
-            Self::ForeignSale => AttemptKind::OtherSalesToken,
-            Self::ExpiredToken => AttemptKind::ExpiredToken,
-            Self::Tier1AsEntry => AttemptKind::Tier1AsEntry,
-            Self::RefreshAsAccess => AttemptKind::RefreshAsAccess,
-            Self::IdentityHeader => AttemptKind::IdentityHeader,
-            Self::MadeUpPosition => AttemptKind::MadeUpPosition,
-        }
-    }
 }
 
 /// How the payment provider of the rehearsal behaves.
@@ -239,74 +109,6 @@ pub struct PaymentProvider {
     pub latency_ms: u32,
     /// Share of approvals it refuses.
     pub failures: Share,
-}
-
-/// Something that can run, and be killed, as a process of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Process {
-    /// The control API; always a process of its own.
-    ControlPlane,
-    /// The payment provider; always a process of its own.
-    Testpay,
-    /// The public entry, with every service mounted that has no process of its own.
-    Gateway,
-    /// Accounts.
-    Auth,
-    /// Events.
-    Catalog,
-    /// Tier 1.
-    Vwr,
-    /// Tier 2.
-    Queue,
-    /// Seats and reservations.
-    Booking,
-    /// Payments.
-    Payment,
-    /// Figures.
-    Stats,
-    /// Community.
-    Community,
-    /// Notifications.
-    Notification,
-}
-
-impl Process {
-    /// The word scenario files and the command line use.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ControlPlane => "control-plane",
-            Self::Testpay => "testpay",
-            Self::Gateway => "gateway",
-            Self::Auth => "auth",
-            Self::Catalog => "catalog",
-            Self::Vwr => "vwr",
-            Self::Queue => "queue",
-            Self::Booking => "booking",
-            Self::Payment => "payment",
-            Self::Stats => "stats",
-            Self::Community => "community",
-            Self::Notification => "notification",
-        }
-    }
-
-    /// Whether it is a process of its own in every drill.
-    #[must_use]
-    pub const fn always_separate(self) -> bool {
-        matches!(self, Self::ControlPlane | Self::Testpay | Self::Gateway)
-    }
-}
-
-/// A `kill -9` on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// When, in ms from `opensAt`; negative before it.
-    pub at_ms: i64,
-    /// Whom.
-    pub kill: Process,
-    /// When it is started again, ms after the kill; `None` leaves it dead.
-    pub restart_after_ms: Option<u32>,
 }
 
 /// Limits of the generator itself.
@@ -347,6 +149,13 @@ impl Scenario {
         check::check(raw).map_err(|problems| ScenarioError::Invalid(Problems::new(file, text, problems)))
     }
 
+    /// The JSON schema of scenario files, for editors (`scenarios/schema.json`). It knows shapes
+    /// and words; what fits together only [`Scenario::load`] knows.
+    #[must_use]
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(schema::File).to_value()
+    }
+
     /// The sale this scenario rehearses when its clock starts at `now`.
     #[must_use]
     pub fn sale(&self, id: SaleId, now: Millis) -> Sale {
@@ -359,6 +168,7 @@ impl Scenario {
                 opens_at,
                 closes_at: opens_at.plus_ms(self.sale.duration_ms),
             },
+            ordering: self.sale.ordering,
             seats: u32::try_from(self.seats()).unwrap_or(u32::MAX),
             expected_visitors: u64::from(self.crowd.visitors) + u64::from(self.browsers),
             admission: self.sale.admission.clone(),

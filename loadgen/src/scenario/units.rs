@@ -5,7 +5,9 @@
 //! with the spelling that would have been right. Each type has its own visitor: an untagged enum
 //! would answer every mistake with "data did not match any variant".
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A span of time in milliseconds, written `250ms`, `5s`, `2m` or `1h`; negative where a field
@@ -75,6 +77,8 @@ impl fmt::Display for Span {
 trait Quantity: Sized {
     /// For messages: "a duration with its unit, such as `5s` or `250ms`".
     const SHAPE: &'static str;
+    /// For editors: what the text matches. Wider than [`Quantity::read`], which has the last word.
+    const PATTERN: &'static str;
     /// `None` when the text is not of this shape.
     fn read(text: &str) -> Option<Self>;
 }
@@ -105,6 +109,7 @@ fn whole<T: TryFrom<i64>>(value: f64) -> Option<T> {
 
 impl Quantity for Span {
     const SHAPE: &'static str = "a duration with its unit, such as `5s`, `250ms` or `2m`";
+    const PATTERN: &'static str = r"^-?[0-9_.]+ *(ms|s|m|min|h)$";
 
     fn read(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
@@ -121,6 +126,7 @@ impl Quantity for Span {
 
 impl Quantity for Rate {
     const SHAPE: &'static str = "a rate per second, such as `100/s`";
+    const PATTERN: &'static str = r"^[0-9_.]+ *(/s|/m|/min)$";
 
     fn read(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
@@ -135,6 +141,7 @@ impl Quantity for Rate {
 
 impl Quantity for Share {
     const SHAPE: &'static str = "a share from 0% to 100%, such as `30%`";
+    const PATTERN: &'static str = r"^[0-9_.]+ *%$";
 
     fn read(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
@@ -145,6 +152,7 @@ impl Quantity for Share {
 
 impl Quantity for Won {
     const SHAPE: &'static str = "an amount in Korean won, such as `99000 KRW`";
+    const PATTERN: &'static str = r"^[0-9_]+ *(KRW|₩|won)$";
 
     fn read(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
@@ -157,6 +165,7 @@ impl Quantity for Won {
 
 impl Quantity for Count {
     const SHAPE: &'static str = "a whole number, such as `5000`";
+    const PATTERN: &'static str = r"^[0-9_]+$";
 
     fn read(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
@@ -204,6 +213,30 @@ macro_rules! deserialize_quantity {
 }
 
 deserialize_quantity!(Span, Rate, Share, Won, Count);
+
+macro_rules! quantity_schema {
+    ($($name:ty),*) => {$(
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": ["string", "number"],
+                    "description": <$name as Quantity>::SHAPE,
+                    "pattern": <$name as Quantity>::PATTERN,
+                })
+            }
+        }
+    )*};
+}
+
+quantity_schema!(Span, Rate, Share, Won, Count);
 
 #[cfg(test)]
 mod tests {

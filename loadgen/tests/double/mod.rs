@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use urr_core::draw::{Draw, Seed};
 use uuid::Uuid;
 
 /// How it behaves.
@@ -27,6 +28,8 @@ pub(crate) struct Manners {
     /// What waiting visitors are told.
     pub(crate) next_poll_ms: u64,
     pub(crate) seats: usize,
+    /// Places of those who come before the opening are drawn with this seed.
+    pub(crate) draw: Option<Seed>,
 }
 
 impl Default for Manners {
@@ -38,6 +41,7 @@ impl Default for Manners {
             latency: Duration::ZERO,
             next_poll_ms: 300,
             seats: 30,
+            draw: None,
         }
     }
 }
@@ -47,6 +51,8 @@ impl Default for Manners {
 pub(crate) struct Seen {
     /// User key to place and how often it joined.
     pub(crate) places: HashMap<String, (u64, u32)>,
+    /// Tickets in the draw, once it is closed.
+    drawn: Option<u64>,
     /// Request id to user key.
     requests: HashMap<String, String>,
     /// Until when a user was told to wait.
@@ -87,6 +93,7 @@ impl Double {
         let router = Router::new()
             .route("/vwr-api/vwr/assign/{sale}", post(assign))
             .route("/vwr-api/vwr/check/{sale}/{request}", get(check))
+            .route("/vwr-api/vwr/draw/{sale}", get(draw))
             .route("/api/v1/queue/check/{sale}", post(door))
             .route("/api/v1/queue/status/{sale}", get(door))
             .route(
@@ -106,6 +113,19 @@ impl Double {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
         (double, format!("http://{address}"))
+    }
+
+    /// Where the holder of the number `number` stands; `None` before the draw.
+    fn place(&self, seen: &mut Seen, number: u64) -> Option<u64> {
+        let Some(seed) = self.manners.draw else {
+            return Some(number);
+        };
+        if Instant::now() < self.opened {
+            return None;
+        }
+        let everybody = seen.places.len() as u64;
+        let drawn = *seen.drawn.get_or_insert(everybody);
+        Some(Draw::new(&seed, drawn).place(number))
     }
 
     fn serving(&self) -> u64 {
@@ -132,15 +152,18 @@ async fn weather(State(double): State<Double>, request: Request, next: Next) -> 
 async fn assign(State(double): State<Double>, Json(body): Json<Value>) -> Json<Value> {
     let user = body["userId"].as_str().unwrap().to_owned();
     let mut seen = double.seen.lock().unwrap();
+    // The draw is closed before whoever comes after the opening has a number.
+    double.place(&mut seen, 0);
     let next = seen.places.len() as u64 + 1;
     let place = seen.places.entry(user.clone()).or_insert((next, 0));
     place.1 += 1;
-    let position = place.0;
-    let request = Uuid::from_u128(u128::from(position) << 64).to_string();
+    let number = place.0;
+    let request = Uuid::from_u128(u128::from(number) << 64).to_string();
     seen.requests.insert(request.clone(), user);
+    let place = double.place(&mut seen, number);
     Json(json!({
-        "requestId": request, "position": position, "estimatedWait": 0,
-        "servingCounter": 0, "nextPollMs": 0,
+        "requestId": request, "position": place.unwrap_or(next), "placed": place.is_some(),
+        "etaP50S": 30, "servingCounter": 0, "nextPollMs": 0,
     }))
 }
 
@@ -165,17 +188,30 @@ async fn check(
         seen.hasty += 1;
     }
     let issued = seen.places.len() as u64;
-    let (position, serving) = (seen.places[&user].0, double.serving().min(issued));
-    let said = if position <= serving {
+    let (number, serving) = (seen.places[&user].0, double.serving().min(issued));
+    let place = double.place(&mut seen, number);
+    let position = place.unwrap_or(issued);
+    let said = if place.is_some_and(|place| place <= serving) {
         json!({ "admitted": true, "position": position, "servingCounter": serving,
             "totalInQueue": issued, "ahead": 0, "token": format!("tier1-{position}") })
     } else {
         let ms = double.manners.next_poll_ms;
         seen.told.insert(user, now + Duration::from_millis(ms));
-        json!({ "admitted": false, "position": position, "servingCounter": serving,
-            "totalInQueue": issued, "ahead": position - serving, "nextPoll": 60, "nextPollMs": ms })
+        json!({ "admitted": false, "position": position, "placed": place.is_some(),
+            "etaP50S": 30, "servingCounter": serving, "totalInQueue": issued, "ahead": position.saturating_sub(serving), "nextPoll": 60, "nextPollMs": ms })
     };
     Json(said).into_response()
+}
+
+async fn draw(State(double): State<Double>) -> Response {
+    let Some(seed) = double.manners.draw else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let drawn = double.seen.lock().unwrap().drawn;
+    Json(json!({
+        "commitment": seed.commitment(), "seed": drawn.map(|_| seed), "drawn": drawn, "algorithm": "x",
+    }))
+    .into_response()
 }
 
 fn has(headers: &HeaderMap, name: &str, text: &str) -> bool {

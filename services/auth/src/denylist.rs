@@ -1,16 +1,7 @@
 //! Access tokens that were given up before their time (R-AUTH-06).
 
 use urr_core::time::Millis;
-use urr_kit::Redis;
-
-use crate::sessions::hash;
-
-/// The Redis key that denies an access token while it exists (without the installation's prefix).
-/// The token itself stays out of Redis; whoever verifies tokens asks `EXISTS` for this.
-#[must_use]
-pub fn denied_token_key(token: &str) -> String {
-    format!("token:denied:{}", hash(token))
-}
+use urr_kit::{Redis, identity::denied_token_key};
 
 #[derive(Clone)]
 pub(crate) struct Denylist {

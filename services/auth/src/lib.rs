@@ -5,7 +5,7 @@
 //!   the only one that speaks to Redis, `google` the only one that speaks to Google.
 //!
 //! Access tokens are verified by the gateway without asking here; what must hold at once (a log-out)
-//! goes through the denylist ([`denied_token_key`]).
+//! goes through the denylist ([`urr_kit::identity::denied_token_key`]).
 
 #![cfg_attr(
     test,
@@ -25,8 +25,6 @@ mod sweep;
 
 use urr_kit::identity::AccessTokens;
 use urr_kit::{Ctx, Service, StartError, Task};
-
-pub use denylist::denied_token_key;
 
 /// The schema of this service.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool};
 use urr_core::time::Millis;
 use urr_kit::identity::{Identity, Role};
+use urr_kit::wire;
 use uuid::Uuid;
 
 /// A row of `users`.
@@ -136,7 +137,7 @@ impl Store {
             .bind(new.phone)
             .bind(new.role.as_str())
             .bind(new.google_id)
-            .bind(timestamp(now))
+            .bind(wire::at(now))
             .fetch_optional(tx)
             .await
     }
@@ -155,7 +156,7 @@ impl Store {
         .bind(&agreement.terms_type)
         .bind(agreement.agreed)
         .bind(&agreement.terms_version)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .execute(tx)
         .await?;
         Ok(())
@@ -176,7 +177,7 @@ impl Store {
         sqlx::query_as(statement)
             .bind(google_id)
             .bind(email)
-            .bind(timestamp(now))
+            .bind(wire::at(now))
             .fetch_optional(tx)
             .await
     }
@@ -196,13 +197,13 @@ impl Store {
         .bind(login.method)
         .bind(login.failure.is_none())
         .bind(login.failure)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .execute(&mut *conn)
         .await?;
         if let (Some(user), None) = (login.user, login.failure) {
             sqlx::query("UPDATE users SET last_login_at = $2, status = 'ACTIVE' WHERE id = $1")
                 .bind(user)
-                .bind(timestamp(now))
+                .bind(wire::at(now))
                 .execute(conn)
                 .await?;
         }
@@ -230,8 +231,8 @@ impl Store {
         .bind(user)
         .bind(hash)
         .bind(family)
-        .bind(timestamp(expires_at))
-        .bind(timestamp(now))
+        .bind(wire::at(expires_at))
+        .bind(wire::at(now))
         .execute(tx)
         .await?;
         Ok(())
@@ -252,7 +253,7 @@ impl Store {
     pub(crate) async fn use_token(tx: &mut PgConnection, id: Uuid, now: Millis) -> sqlx::Result<()> {
         sqlx::query("UPDATE refresh_tokens SET revoked_at = $2, replaced = true WHERE id = $1")
             .bind(id)
-            .bind(timestamp(now))
+            .bind(wire::at(now))
             .execute(tx)
             .await?;
         Ok(())
@@ -261,7 +262,7 @@ impl Store {
     pub(crate) async fn revoke_family(tx: &mut PgConnection, family: Uuid, now: Millis) -> sqlx::Result<()> {
         sqlx::query("UPDATE refresh_tokens SET revoked_at = $2 WHERE family_id = $1 AND revoked_at IS NULL")
             .bind(family)
-            .bind(timestamp(now))
+            .bind(wire::at(now))
             .execute(tx)
             .await?;
         Ok(())
@@ -270,7 +271,7 @@ impl Store {
     pub(crate) async fn revoke_user(&self, user: Uuid, now: Millis) -> sqlx::Result<()> {
         sqlx::query("UPDATE refresh_tokens SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
             .bind(user)
-            .bind(timestamp(now))
+            .bind(wire::at(now))
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -282,7 +283,7 @@ impl Store {
             "DELETE FROM refresh_tokens WHERE id IN \
              (SELECT id FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)",
         )
-        .bind(timestamp(before))
+        .bind(wire::at(before))
         .bind(limit)
         .execute(&self.pool)
         .await?;
@@ -295,13 +296,9 @@ impl Store {
             "UPDATE users SET status = 'DORMANT' WHERE status = 'ACTIVE' \
              AND COALESCE(last_login_at, created_at) < $1",
         )
-        .bind(timestamp(before))
+        .bind(wire::at(before))
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected())
     }
-}
-
-fn timestamp(at: Millis) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(at.0).unwrap_or_default()
 }

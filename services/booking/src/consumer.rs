@@ -122,4 +122,8 @@ impl Handler for Listener {
             }
         })
     }
+
+    fn wants(&self, kind: &str) -> bool {
+        matches!(kind, PAYMENT_CONFIRMED | PAYMENT_REFUNDED | EVENT_CHANGED)
+    }
 }

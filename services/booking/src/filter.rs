@@ -5,13 +5,12 @@
 //! wrong). Keys outlive the hold (R-BOOK-03) but carry its end, and past its end count as free.
 
 use redis::Script;
-use redis::aio::ConnectionManager;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use urr_core::time::Millis;
-use urr_kit::{Redis, SharedClock};
+use urr_kit::{Redis, SharedClock, store::RedisConn};
 use uuid::Uuid;
 
 static HOLD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("hold.lua")));
@@ -102,7 +101,7 @@ impl Filter {
         }
     }
 
-    fn reach(&self) -> Option<(&Redis, ConnectionManager)> {
+    fn reach(&self) -> Option<(&Redis, RedisConn)> {
         let redis = self.redis.as_ref()?;
         (self.clock.now().0 >= self.skip_until.load(Ordering::Relaxed)).then(|| (redis, redis.conn()))
     }

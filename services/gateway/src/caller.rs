@@ -1,7 +1,24 @@
-//! The address a call really comes from.
+//! Who a call is counted for, and the address it really comes from.
 
 use axum::{body::Body, extract::ConnectInfo, http::Request};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use uuid::Uuid;
+
+/// Who is counted: the user, else the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Caller {
+    User(Uuid),
+    Address(IpAddr),
+}
+
+impl Caller {
+    pub(crate) fn key(self) -> String {
+        match self {
+            Self::User(id) => format!("user:{id}"),
+            Self::Address(address) => format!("ip:{address}"),
+        }
+    }
+}
 
 /// The peer's address, or what a known proxy says it is: the right-most address of
 /// `X-Forwarded-For` that is not itself a known proxy. Everything to its left is the caller's own

@@ -65,6 +65,39 @@ pub struct Config {
         default_value_t = 3000
     )]
     pub general_rpm: u32,
+
+    /// Log-ins and registrations per second from one address; 0 for no limit. Carriers share
+    /// addresses among thousands, hence the four settings per address (R-GW-06).
+    #[arg(
+        long = "burst-login-per-s",
+        env = "URR_BURST_LOGIN_PER_S",
+        default_value_t = 10
+    )]
+    pub burst_login_per_s: u32,
+
+    /// Public reads per second from one address; 0 for no limit.
+    #[arg(
+        long = "burst-reads-per-s",
+        env = "URR_BURST_READS_PER_S",
+        default_value_t = 300
+    )]
+    pub burst_reads_per_s: u32,
+
+    /// Bookings and payments per second from one address; 0 for no limit.
+    #[arg(
+        long = "burst-booking-per-s",
+        env = "URR_BURST_BOOKING_PER_S",
+        default_value_t = 50
+    )]
+    pub burst_booking_per_s: u32,
+
+    /// Other calls per second from one address; 0 for no limit.
+    #[arg(
+        long = "burst-other-per-s",
+        env = "URR_BURST_OTHER_PER_S",
+        default_value_t = 100
+    )]
+    pub burst_other_per_s: u32,
 }
 
 impl Default for Config {
@@ -78,6 +111,10 @@ impl Default for Config {
             queue_rpm: 120,
             booking_rpm: 30,
             general_rpm: 3000,
+            burst_login_per_s: 10,
+            burst_reads_per_s: 300,
+            burst_booking_per_s: 50,
+            burst_other_per_s: 100,
         }
     }
 }

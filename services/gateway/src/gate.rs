@@ -4,21 +4,41 @@
 //! away before it costs a database anything. Reading and cancelling one's own reservation is
 //! exempt: an owner must reach it after the token's ten minutes too (quirk 18).
 
-use crate::routes::under;
-use axum::http::{HeaderMap, Method};
-use serde_json::json;
-use urr_core::{
-    time::Millis,
-    token::{Keyring, entry},
+use crate::{
+    guard::{Need, Policy},
+    routes::under,
 };
-use urr_kit::{error::ApiError, identity::Identity};
+use axum::{
+    body::Body,
+    http::{Method, Response, request::Parts},
+    response::IntoResponse,
+};
+use serde_json::json;
+use urr_kit::error::ApiError;
 
-/// The header that carries the entry token. The cookie is not read here: the browser's script
-/// copies it (api-contract.md section 4).
-const HEADER: &str = "x-queue-entry-token";
+/// What the gateway asks for: entry tokens, in the header. The cookie is not read here: the
+/// browser's script copies it (api-contract.md section 4).
+pub(crate) struct Gate;
+
+impl Policy for Gate {
+    fn need(&self, method: &Method, path: &str) -> Result<Option<Need>, Box<Response<Body>>> {
+        // Any sale: which event is booked stands in the body, and booking compares it.
+        Ok(guards(method, path).then_some(Need::Entry(None)))
+    }
+
+    fn refuse(&self, _parts: &Parts, _need: Need) -> Response<Body> {
+        ApiError::forbidden("Queue entry token required")
+            .with_field("redirectTo", json!("/queue"))
+            .into_response()
+    }
+
+    fn reads_cookies(&self) -> bool {
+        false
+    }
+}
 
 /// Whether this call needs an entry token.
-pub(crate) fn guards(method: &Method, path: &str) -> bool {
+fn guards(method: &Method, path: &str) -> bool {
     if !matches!(*method, Method::GET | Method::POST | Method::PUT | Method::PATCH) {
         return false;
     }
@@ -33,27 +53,6 @@ pub(crate) fn guards(method: &Method, path: &str) -> bool {
         "" => *method != Method::GET,
         // `my`, `{id}` and `{id}/cancel` belong to the owner.
         _ => false,
-    }
-}
-
-/// Lets the call pass, or says 403 with the way back.
-pub(crate) fn check(
-    headers: &HeaderMap,
-    identity: Option<&Identity>,
-    keys: &Keyring,
-    now: Millis,
-) -> Result<(), ApiError> {
-    let claims = headers
-        .get(HEADER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|token| entry::verify_any_sale(keys, token, now).ok());
-    let bound = claims
-        .as_ref()
-        .is_some_and(|claims| identity.is_none_or(|caller| caller.user_id == claims.uid));
-    if bound {
-        Ok(())
-    } else {
-        Err(ApiError::forbidden("Queue entry token required").with_field("redirectTo", json!("/queue")))
     }
 }
 

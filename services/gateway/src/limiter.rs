@@ -4,12 +4,11 @@
 //! break the law `free-poll`. Without Redis a window of this process decides, at twice the limit
 //! and per category (R-GW-07; upstream shared one counter over all categories, quirk 21).
 
-use crate::{Config, routes::under};
+use crate::{Config, caller::Caller, routes::under};
 use axum::http::Method;
 use redis::Script;
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -74,22 +73,6 @@ impl Category {
             Self::Queue => config.queue_rpm,
             Self::Booking => config.booking_rpm,
             Self::General => config.general_rpm,
-        }
-    }
-}
-
-/// Who is counted: the user, else the address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Caller {
-    User(Uuid),
-    Address(IpAddr),
-}
-
-impl Caller {
-    fn key(self) -> String {
-        match self {
-            Self::User(id) => format!("user:{id}"),
-            Self::Address(address) => format!("ip:{address}"),
         }
     }
 }

@@ -1,41 +1,48 @@
 //! One request's way through the gateway, step by step.
 
 use crate::{
-    Config, caller, gate, identity, layers,
-    limiter::{Caller, Category, Limiter},
+    Config,
+    bursts::Bursts,
+    caller::{self, Caller},
+    denylist::Denylist,
+    dispatch::Dispatch,
+    gate::Gate,
+    guard::{GuardLayer, Guarded, Keys},
+    identity, layers,
+    limiter::{Category, Limiter},
     proxy::Proxy,
-    routes::{Backend, Backends, room_of, under},
+    routes::Backends,
     waiting_room,
 };
 use axum::{
     Router,
     body::Body,
     extract::State,
-    http::{Request, Response, StatusCode, Uri, uri::PathAndQuery},
+    http::{Request, Response, Uri, uri::PathAndQuery},
     response::IntoResponse,
 };
 use serde_json::json;
 use std::{net::IpAddr, sync::Arc, time::Duration};
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
+use urr_core::time::Millis;
 use urr_kit::{
     StartError,
     clock::SharedClock,
     ctx::Ctx,
     error::ApiError,
-    identity::{AccessTokens, Identity, Role},
-    secrets::Secrets,
+    identity::{AccessTokens, strip_headers},
     service::Service,
 };
 
 struct Gateway {
-    backends: Backends,
-    proxy: Proxy,
     tokens: AccessTokens,
-    secrets: Arc<Secrets>,
-    clock: SharedClock,
-    deadline: Duration,
+    denylist: Denylist,
+    bursts: Bursts,
     limiter: Limiter,
     trusted_proxies: Vec<IpAddr>,
+    clock: SharedClock,
+    /// The entry gate, and the services behind it.
+    inside: Guarded<Dispatch, Gate>,
 }
 
 /// Builds the gateway in front of `backends`.
@@ -44,18 +51,32 @@ struct Gateway {
 /// When an allowed origin is not a valid header value or Redis is not configured.
 pub async fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Service, StartError> {
     let direct = backends.clone();
+    let redis = ctx.redis().await?;
+    let clock = Arc::clone(&ctx.clock);
+    let deadline = Duration::from_secs(config.deadline_s);
+    let keys = Keys {
+        // Nobody shows a pass here: the queue takes it and verifies it.
+        pass: None,
+        entry: Some(ctx.secrets.entry_keys.clone()),
+    };
+    let gate = GuardLayer::new(Arc::new(Gate), keys, Arc::clone(&clock));
+    let inside = Dispatch::new(backends, Proxy::new(), deadline, Arc::clone(&clock));
     let gateway = Arc::new(Gateway {
-        backends,
-        proxy: Proxy::new(),
         tokens: AccessTokens::new(&ctx.secrets),
-        secrets: Arc::clone(&ctx.secrets),
-        clock: Arc::clone(&ctx.clock),
-        deadline: Duration::from_secs(config.deadline_s),
-        limiter: Limiter::new(ctx.redis().await?, config.clone()),
+        denylist: Denylist::new(redis.clone()),
+        bursts: Bursts::new(config.clone()),
+        limiter: Limiter::new(redis, config.clone()),
         trusted_proxies: config.trusted_proxies.clone(),
+        clock,
+        inside: gate.layer(inside),
     });
     let router = Router::new().fallback(handle).with_state(gateway);
     let router = waiting_room::mount(layers::apply(router, config)?, &direct, config)?;
+    // Whether load may be sent here is asked of the front door.
+    let router = match urr_kit::load_consent::from_env()? {
+        Some(consent) => router.merge(consent),
+        None => router,
+    };
     Ok(Service {
         name: "gateway",
         router,
@@ -65,75 +86,56 @@ pub async fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Ser
 }
 
 async fn handle(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> Response<Body> {
-    match gateway.route(request).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
+    match gateway.admit(request).await {
+        Ok(request) => {
+            let Ok(response) = gateway.inside.clone().oneshot(request).await;
+            response
+        }
+        Err(refusal) => refusal.into_response(),
     }
 }
 
 impl Gateway {
-    async fn route(&self, mut request: Request<Body>) -> Result<Response<Body>, ApiError> {
+    /// Everything before the entry gate: the version, who calls, and how often.
+    async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, ApiError> {
         unversion(request.uri_mut());
         let now = self.clock.now();
-        let caller = identity::establish(request.headers_mut(), &self.tokens, now);
-        let path = request.uri().path();
-        if let Some(category) = Category::of(request.method(), path) {
-            let who = caller.as_ref().map_or_else(
-                || Caller::Address(caller::address(&request, &self.trusted_proxies)),
-                |identity| Caller::User(identity.user_id),
-            );
-            if !self.limiter.allows(category, who, now).await {
-                return Err(
-                    ApiError::too_many_requests("Rate limit exceeded").with_field("retryAfter", json!(60))
-                );
+        let known = identity::establish(request.headers_mut(), &self.tokens, now);
+        let (method, path) = (request.method(), request.uri().path());
+        let address = caller::address(&request, &self.trusted_proxies);
+        let caller = known.as_ref().map_or(Caller::Address(address), |known| {
+            Caller::User(known.identity.user_id)
+        });
+        let limited = Category::of(method, path);
+        if limited.is_some() && !self.bursts.allows(method, path, caller, address, now) {
+            return Err(too_many(1));
+        }
+        let (allowed, denied) = tokio::join!(self.allows(limited, caller, now), async {
+            match &known {
+                Some(known) => self.denylist.denies(&known.token).await,
+                None => false,
             }
+        });
+        if !allowed {
+            return Err(too_many(60));
         }
-        if gate::guards(request.method(), path) {
-            gate::check(request.headers(), caller.as_ref(), &self.secrets.entry_keys, now)?;
+        if denied {
+            // As with a token that has expired, the call goes on as nobody's.
+            strip_headers(request.headers_mut());
         }
-        if under(path, "/api/admin") {
-            require_admin(caller.as_ref())?;
+        Ok(request)
+    }
+
+    async fn allows(&self, category: Option<Category>, caller: Caller, now: Millis) -> bool {
+        match category {
+            Some(category) => self.limiter.allows(category, caller, now).await,
+            None => true,
         }
-        let room = room_of(path).ok_or_else(|| ApiError::not_found("Not found"))?;
-        let backend = self
-            .backends
-            .get(&room)
-            .ok_or_else(|| ApiError::not_found("Not found"))?;
-        // A payment waits for the provider's ten seconds and more (R-GW-08, R-PAY-08).
-        let deadline = if under(path, "/api/payments") {
-            self.deadline * 2
-        } else {
-            self.deadline
-        };
-        let answer = async {
-            match backend {
-                Backend::Mounted(router) => {
-                    let Ok(response) = router.clone().oneshot(request).await;
-                    response
-                }
-                Backend::Remote(base) => self.proxy.send(room.name(), base, request).await,
-            }
-        };
-        tokio::time::timeout(deadline, answer).await.map_err(|_elapsed| {
-            tracing::warn!(
-                service = room.name(),
-                deadline_s = deadline.as_secs(),
-                "call exceeded its deadline"
-            );
-            ApiError::with_status(
-                StatusCode::GATEWAY_TIMEOUT,
-                "The service took too long. Please retry.",
-            )
-        })
     }
 }
 
-fn require_admin(caller: Option<&Identity>) -> Result<(), ApiError> {
-    match caller {
-        None => Err(ApiError::unauthorized("Authentication required")),
-        Some(identity) if identity.role != Role::Admin => Err(ApiError::forbidden("Admin role required")),
-        Some(_) => Ok(()),
-    }
+fn too_many(retry_after_s: u32) -> ApiError {
+    ApiError::too_many_requests("Rate limit exceeded").with_field("retryAfter", json!(retry_after_s))
 }
 
 /// `/api/v1/X` is `/api/X` (R-GW-11). How a v2 would come: its own prefix here, routed to the

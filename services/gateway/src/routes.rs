@@ -26,11 +26,13 @@ pub enum Room {
     Community,
     /// A user's own notifications.
     Notification,
+    /// The waiting room's page.
+    Page,
 }
 
 impl Room {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Auth,
         Self::Catalog,
         Self::Vwr,
@@ -40,6 +42,7 @@ impl Room {
         Self::Stats,
         Self::Community,
         Self::Notification,
+        Self::Page,
     ];
 
     /// The service's name on the command line and in logs.
@@ -55,13 +58,15 @@ impl Room {
             Self::Stats => "stats",
             Self::Community => "community",
             Self::Notification => "notification",
+            Self::Page => "page",
         }
     }
 }
 
 /// Prefixes in order; the first that fits a whole path segment wins.
-const TABLE: [(&str, Room); 19] = [
+const TABLE: [(&str, Room); 20] = [
     ("/vwr-api/vwr", Room::Vwr),
+    ("/vwr", Room::Page),
     ("/api/queue", Room::Queue),
     ("/api/seats", Room::Booking),
     ("/api/reservations", Room::Booking),
@@ -133,6 +138,8 @@ mod tests {
             ("/api/community/posts", Room::Community),
             ("/api/news/x", Room::Community),
             ("/vwr-api/vwr/assign/x", Room::Vwr),
+            ("/vwr/x", Room::Page),
+            ("/vwr/assets/page-0.js", Room::Page),
         ] {
             assert_eq!(room_of(path), Some(room), "{path}");
         }

@@ -19,6 +19,7 @@ pub mod events;
 pub mod extract;
 pub mod identity;
 pub mod internal;
+pub mod load_consent;
 pub mod sabotage;
 pub mod secrets;
 pub mod service;

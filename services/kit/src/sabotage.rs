@@ -13,6 +13,8 @@ pub enum Guard {
     Fencing,
     /// Taking positions in blocks (law `fair-order`).
     GroupCommit,
+    /// Rebuilding a line of tier 2 after Redis lost it (laws `fair-order`, `hard-cap`).
+    Recovery,
 }
 
 impl Guard {
@@ -23,6 +25,7 @@ impl Guard {
             Self::HardCap => "hard-cap",
             Self::Fencing => "fencing",
             Self::GroupCommit => "group-commit",
+            Self::Recovery => "recovery",
         }
     }
 }

@@ -138,6 +138,41 @@ impl Secrets {
     }
 }
 
+/// The keys that tokens are checked with, for a process at the edge that must hold no other secret.
+#[derive(Clone, Debug)]
+pub struct TokenKeys {
+    /// Of tier-1 passes and places.
+    pub vwr: Keyring,
+    /// Of entry tokens, if the process was given them.
+    pub entry: Option<Keyring>,
+}
+
+impl TokenKeys {
+    /// Reads `VWR_TOKEN_SECRET` and, if it is there, `QUEUE_ENTRY_TOKEN_SECRET` from the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or too weak.
+    pub fn from_env() -> Result<Self, StartError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
+        let given = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let ring = |variable, previous| {
+            given(variable)
+                .map(|current| keyring(variable, current, given(previous)))
+                .transpose()
+        };
+        Ok(Self {
+            vwr: ring(VWR, VWR_PREVIOUS)?.ok_or(StartError::MissingSetting {
+                variable: VWR,
+                purpose: "it signs waiting room tokens",
+            })?,
+            entry: ring(ENTRY, ENTRY_PREVIOUS)?,
+        })
+    }
+}
+
 fn random_base64() -> String {
     let mut key = [0u8; 48];
     rand::rng().fill_bytes(&mut key);
@@ -227,6 +262,21 @@ mod tests {
         .unwrap();
         assert_eq!(again.internal_api_token, secrets.internal_api_token);
         assert_eq!(again.jwt.as_bytes(), secrets.jwt.as_bytes());
+    }
+
+    #[test]
+    fn an_edge_needs_the_tokens_keys_and_no_other_secret() {
+        let all = Secrets::generate().unwrap().to_env();
+        let only = |wanted: &'static [&'static str]| {
+            let all = all.clone();
+            TokenKeys::from_lookup(move |name| {
+                let (_, value) = all.iter().find(|(known, _)| known == name)?;
+                wanted.contains(&name).then(|| value.clone())
+            })
+        };
+        assert!(only(&[VWR]).unwrap().entry.is_none());
+        assert!(only(&[VWR, ENTRY]).unwrap().entry.is_some());
+        assert!(only(&[ENTRY]).unwrap_err().to_string().contains(VWR));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_POOL_MAX", default_value_t = 20)]
     pub database_pool_max: u32,
 
-    /// Redis: redis://host:port or redis+unix:///path.
+    /// Redis: redis://host:port, redis+unix:///path, or redis+cluster://host:port,host:port.
     #[arg(
         long,
         env = "REDIS_URL",
@@ -129,6 +129,13 @@ pub struct ServiceUrls {
         default_value = "http://127.0.0.1:3012"
     )]
     pub notification: String,
+    /// The waiting room's page.
+    #[arg(
+        long = "page-url",
+        env = "PAGE_SERVICE_URL",
+        default_value = "http://127.0.0.1:3013"
+    )]
+    pub page: String,
 }
 
 impl ServiceUrls {
@@ -147,6 +154,7 @@ impl ServiceUrls {
             stats: base.to_owned(),
             community: base.to_owned(),
             notification: base.to_owned(),
+            page: base.to_owned(),
         }
     }
 }
@@ -190,6 +198,7 @@ impl Settings {
             stats,
             community,
             notification,
+            page,
         } = urls;
         [
             ("DATABASE_URL", database_url.clone()),
@@ -210,6 +219,7 @@ impl Settings {
             ("STATS_SERVICE_URL", Some(stats.clone())),
             ("COMMUNITY_SERVICE_URL", Some(community.clone())),
             ("NOTIFICATION_SERVICE_URL", Some(notification.clone())),
+            ("PAGE_SERVICE_URL", Some(page.clone())),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))

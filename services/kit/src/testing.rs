@@ -11,7 +11,7 @@
 
 use crate::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use crate::ctx::Ctx;
-use crate::engines::{DynamoEngine, EngineOptions, Engines};
+use crate::engines::{DynamoEngine, EngineOptions, Engines, RedisCluster};
 use crate::secrets::Secrets;
 use crate::service::Task;
 use crate::settings::{ServiceUrls, Settings};
@@ -167,6 +167,32 @@ impl TestBed {
             role_prefix,
             running: Mutex::default(),
         }
+    }
+
+    /// As [`TestBed::at`], with a Redis Cluster of three nodes in the place of the single Redis.
+    /// One cluster serves all tests of the process.
+    ///
+    /// # Panics
+    /// When the engines cannot be started.
+    pub async fn clustered(now: Millis) -> Self {
+        static CLUSTER: OnceCell<RedisCluster> = OnceCell::const_new();
+        let cluster = CLUSTER
+            .get_or_init(|| async {
+                RedisCluster::start()
+                    .await
+                    .unwrap_or_else(|error| panic!("no cluster for tests: {}", crate::error::chain(&error)))
+            })
+            .await;
+        Self::at(now).await.with_redis(&cluster.url())
+    }
+
+    /// The same world with another Redis, for example one that the test is going to kill.
+    #[must_use]
+    pub fn with_redis(mut self, url: &str) -> Self {
+        self.ctx = self
+            .ctx
+            .with_settings(|settings| url.clone_into(&mut settings.redis_url));
+        self
     }
 
     /// The context to start services with.

@@ -31,6 +31,10 @@ struct Counts {
 }
 
 impl Handler for Counts {
+    fn wants(&self, kind: &str) -> bool {
+        kind != "OTHERS"
+    }
+
     fn handle<'a>(
         &'a self,
         tx: &'a mut PgConnection,
@@ -140,7 +144,7 @@ impl World {
 
     /// Entries of the topic's stream that were not finished by the group.
     async fn pending(&self) -> usize {
-        let key = self.redis.key(&format!("events:{PAYMENT_EVENTS}"));
+        let key = self.redis.key(&format!("{{events}}:{PAYMENT_EVENTS}"));
         let reply: redis::streams::StreamPendingReply = redis::cmd("XPENDING")
             .arg((key, "test"))
             .query_async(&mut self.redis.conn())
@@ -169,7 +173,7 @@ async fn several_relays_and_consumers_give_each_event_one_effect() {
     })
     .await;
     assert_eq!(handler.calls.load(Ordering::SeqCst), 250);
-    let key = world.redis.key(&format!("events:{PAYMENT_EVENTS}"));
+    let key = world.redis.key(&format!("{{events}}:{PAYMENT_EVENTS}"));
     let published: u64 = redis::cmd("XLEN")
         .arg(key)
         .query_async(&mut world.redis.conn())
@@ -205,6 +209,29 @@ async fn an_event_delivered_twice_has_one_effect() {
     eventually(SOON, "both events", async || world.effects().await == 2).await;
     eventually(SOON, "nothing pending", async || world.pending().await == 0).await;
     assert_eq!(handler.calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn events_read_together_commit_together_and_a_bad_one_takes_none_with_it() {
+    // R-MSG-01, R-MSG-05.
+    let bed = TestBed::new().await;
+    let world = World::new(bed.ctx()).await;
+    let handler = Arc::new(Counts::default());
+    let kinds = ["GOOD", "GOOD", "OTHERS", "POISON", "GOOD"];
+    for kind in kinds {
+        world.publish(&event(&world.ctx, kind)).await;
+    }
+    bed.run([world.consumer(&handler, &bed.ctx().shutdown)]);
+    eventually(SOON, "three effects", async || world.effects().await == 3).await;
+    eventually(SOON, "nothing pending", async || world.pending().await == 0).await;
+    assert_eq!(world.letters().await.len(), 1, "the poison alone");
+    // Together up to the poison, whose transaction took the two before it back; then one by one.
+    assert_eq!(handler.calls.load(Ordering::SeqCst), 3 + 4);
+    let remembered: i64 = sqlx::query_scalar("SELECT count(*) FROM processed_events")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(remembered, 3, "what nobody wants costs no row");
 }
 
 #[tokio::test]
@@ -250,7 +277,8 @@ async fn what_keeps_failing_or_makes_no_sense_goes_to_the_dead_letters_and_block
         fail_first: 4,
         ..Counts::default()
     });
-    // Calls 0 to 3 fail: the first event uses them all up.
+    // Calls 0 to 3 fail: the first event uses them all up. (One of the others cannot be read, so
+    // the five are not tried together.)
     world.publish(&event(&world.ctx, "HOPELESS")).await;
     world.publish(&event(&world.ctx, "POISON")).await;
     world
@@ -260,7 +288,7 @@ async fn what_keeps_failing_or_makes_no_sense_goes_to_the_dead_letters_and_block
         })
         .await;
     redis::cmd("XADD")
-        .arg(world.redis.key(&format!("events:{PAYMENT_EVENTS}")))
+        .arg(world.redis.key(&format!("{{events}}:{PAYMENT_EVENTS}")))
         .arg(("*", "event", "{not json"))
         .query_async::<()>(&mut world.redis.conn())
         .await
@@ -311,7 +339,7 @@ async fn what_keeps_failing_or_makes_no_sense_goes_to_the_dead_letters_and_block
 async fn what_a_dead_consumer_left_is_taken_over() {
     let bed = TestBed::new().await;
     let world = World::new(bed.ctx()).await;
-    let key = world.redis.key(&format!("events:{PAYMENT_EVENTS}"));
+    let key = world.redis.key(&format!("{{events}}:{PAYMENT_EVENTS}"));
     world.publish(&event(&world.ctx, "PAYMENT_CONFIRMED")).await;
     // A consumer that takes the event and is never heard of again.
     redis::pipe()
@@ -348,7 +376,7 @@ async fn a_consumer_that_ends_finishes_its_event_and_leaves_the_group() {
     let info: redis::streams::StreamInfoConsumersReply = redis::cmd("XINFO")
         .arg((
             "CONSUMERS",
-            world.redis.key(&format!("events:{PAYMENT_EVENTS}")),
+            world.redis.key(&format!("{{events}}:{PAYMENT_EVENTS}")),
             "test",
         ))
         .query_async(&mut world.redis.conn())
@@ -419,7 +447,7 @@ async fn an_event_the_bus_refuses_goes_to_the_dead_letters_and_the_others_go_on(
     let world = World::new(bed.ctx()).await;
     // A stream of that name cannot be made: the bus refuses, and would for ever.
     redis::cmd("SET")
-        .arg((world.redis.key("events:transfer-events"), "in the way"))
+        .arg((world.redis.key("{events}:transfer-events"), "in the way"))
         .query_async::<()>(&mut world.redis.conn())
         .await
         .unwrap();

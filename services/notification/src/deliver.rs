@@ -67,35 +67,47 @@ impl Deliverer {
         .fetch_all(&mut *tx)
         .await?;
         let found = i64::try_from(due.len()).unwrap_or(BATCH);
+        let mut delivered = Vec::with_capacity(due.len());
         for row in due {
             let attempts = row.attempts + 1;
             let id = row.id;
             let outcome = self.send(row).await;
             let now = self.clock.now();
-            let (delivered, failed, next_try_at) = match outcome {
-                Ok(()) => (true, false, now),
+            let (failed, next_try_at) = match outcome {
+                Ok(()) => {
+                    delivered.push(id);
+                    continue;
+                }
                 Err(DeliveryError::Later(_)) if attempts < TRIES_MAX => {
-                    (false, false, now.plus_s(1 << attempts))
+                    (false, now.plus_s(1 << attempts))
                 }
                 Err(error) => {
                     tracing::warn!(notification = %id, %error, attempts, "notification given up");
-                    (false, true, now)
+                    (true, now)
                 }
             };
             sqlx::query(
                 "UPDATE notifications SET attempts = $2, next_try_at = $3,
-                   delivered_at = CASE WHEN $4 THEN $6 END, failed_at = CASE WHEN $5 THEN $6 END
+                   failed_at = CASE WHEN $4 THEN $5 END
                  WHERE id = $1",
             )
             .bind(id)
             .bind(attempts)
             .bind(wire::at(next_try_at))
-            .bind(delivered)
             .bind(failed)
             .bind(wire::at(now))
             .execute(&mut *tx)
             .await?;
         }
+        // The common end in one statement.
+        sqlx::query(
+            "UPDATE notifications SET attempts = attempts + 1, next_try_at = $2, delivered_at = $2
+             WHERE id = ANY ($1)",
+        )
+        .bind(&delivered)
+        .bind(wire::at(self.clock.now()))
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(found)
     }

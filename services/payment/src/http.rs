@@ -7,11 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use urr_kit::extract::{Json, JsonOrDefault, Path, Query};
 use urr_kit::identity::{Identity, require_internal};
+use urr_kit::wire;
 use urr_kit::{ApiError, ApiResult, Secrets};
 use uuid::Uuid;
 
 use crate::booking::Refused;
-use crate::payment::{Payment, PaymentType, Status, Target, wire_time};
+use crate::payment::{Payment, PaymentType, Status, Target};
 use crate::saga::{ConfirmRequest, Error, InstantRequest, Payments, PrepareRequest, Receipt};
 
 /// A page of one's own payments.
@@ -128,7 +129,7 @@ async fn confirm(
     let Receipt {
         payment, fulfilled, ..
     } = receipt.await?;
-    let approved_at = payment.toss_approved_at.map(wire_time);
+    let approved_at = payment.toss_approved_at.map(wire::text);
     Ok(Body(json!({
         "success": true,
         // Extra to C§10: whether the ticket is confirmed already or will be by the event (R-PAY-12).
@@ -185,7 +186,7 @@ async fn order(
         .map_err(wire_error)?;
     let mut row = listed(&payment);
     row["toss_status"] = json!(payment.toss_status);
-    row["updated_at"] = json!(wire_time(payment.updated_at));
+    row["updated_at"] = json!(wire::text(payment.updated_at));
     row["user_id"] = json!(payment.user_id);
     Ok(Body(json!({ "payment": row })))
 }
@@ -297,8 +298,8 @@ fn listed(payment: &Payment) -> Value {
         "amount": payment.amount,
         "method": payment.method,
         "status": payment.status.on_the_wire(),
-        "toss_approved_at": payment.toss_approved_at.map(wire_time),
-        "created_at": wire_time(payment.created_at),
+        "toss_approved_at": payment.toss_approved_at.map(wire::text),
+        "created_at": wire::text(payment.created_at),
         "reservation_id": payment.reservation_id,
         "payment_type": payment.payment_type,
         "reference_id": payment.reference_id,

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use urr_core::time::Millis;
 use uuid::Uuid;
 
 /// What is paid for.
@@ -164,28 +163,9 @@ impl Payment {
     }
 }
 
-/// `ms` as Postgres keeps it. Out of range only beyond the year 262,000; then the epoch.
-#[must_use]
-pub fn timestamp(at: Millis) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(at.0).unwrap_or_default()
-}
-
-/// Timestamps of rows on the wire (C§1): UTC, three fraction digits, numeric offset.
-#[must_use]
-pub fn wire_time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Status, timestamp, wire_time};
-    use urr_core::time::Millis;
-
-    #[test]
-    fn row_timestamps_look_as_the_contract_says() {
-        let at = timestamp(Millis(1_769_940_000_000));
-        assert_eq!(wire_time(at), "2026-02-01T10:00:00.000+00:00");
-    }
+    use super::Status;
 
     #[test]
     fn a_decided_refund_is_never_shown_as_paid() {

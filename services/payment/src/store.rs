@@ -7,9 +7,10 @@
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use urr_core::time::Millis;
+use urr_kit::wire;
 use uuid::Uuid;
 
-use crate::payment::{Payment, Target, timestamp};
+use crate::payment::{Payment, Target};
 use crate::provider::{Approval, Exchange};
 
 /// Rows the recovery task takes at once: at the provider's 80 ms and one after the other this is
@@ -142,7 +143,7 @@ impl Store {
             .bind(new.event_id)
             .bind(new.amount)
             .bind(new.method)
-            .bind(timestamp(now))
+            .bind(wire::at(now))
             .fetch_one(&self.pool)
             .await
     }
@@ -164,9 +165,9 @@ impl Store {
              WHERE id = $1 AND (status IN ('pending', 'failed') OR NOT $5)",
         ))
         .bind(id)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .bind(payment_key)
-        .bind(timestamp(recheck_at))
+        .bind(wire::at(recheck_at))
         .bind(guarded)
         .fetch_optional(&self.pool)
         .await
@@ -186,11 +187,11 @@ impl Store {
              WHERE id = $1 AND status = 'confirming' AND attempt = $3",
         ))
         .bind(payment.id)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .bind(payment.attempt)
         .bind(approval.approved_at)
         .bind(&approval.response)
-        .bind(timestamp(now.plus_ms(CHECK_LEASE_MS)))
+        .bind(wire::at(now.plus_ms(CHECK_LEASE_MS)))
         .fetch_optional(tx)
         .await
     }
@@ -208,7 +209,7 @@ impl Store {
              WHERE id = $1 AND status = 'confirming' AND attempt = $3",
         ))
         .bind(payment.id)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .bind(payment.attempt)
         .bind(reason)
         .fetch_optional(&self.pool)
@@ -222,7 +223,7 @@ impl Store {
              next_check_at = NULL WHERE id = $1 AND status = 'confirmed'",
         )
         .bind(id)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -240,9 +241,9 @@ impl Store {
              WHERE id = $1 AND status IN ('confirmed', 'confirming')",
         ))
         .bind(id)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .bind(reason)
-        .bind(timestamp(now.plus_ms(CHECK_LEASE_MS)))
+        .bind(wire::at(now.plus_ms(CHECK_LEASE_MS)))
         .fetch_optional(&self.pool)
         .await
     }
@@ -260,7 +261,7 @@ impl Store {
              next_check_at = $2 WHERE reservation_id = $1 AND status = 'confirmed'",
         )
         .bind(reservation)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .bind(reason)
         .execute(tx)
         .await?;
@@ -278,7 +279,7 @@ impl Store {
              next_check_at = NULL WHERE id = $1 AND status = 'refunding'",
         ))
         .bind(id)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .fetch_optional(tx)
         .await
     }
@@ -292,8 +293,8 @@ impl Store {
              RETURNING {COLUMNS}"
         ));
         sqlx::query_as(statement)
-            .bind(timestamp(now))
-            .bind(timestamp(now.plus_ms(CHECK_LEASE_MS)))
+            .bind(wire::at(now))
+            .bind(wire::at(now.plus_ms(CHECK_LEASE_MS)))
             .bind(CLAIM_MAX)
             .fetch_all(&self.pool)
             .await
@@ -309,7 +310,7 @@ impl Store {
         .bind(exchange.action)
         .bind(&exchange.request as &Value)
         .bind(&exchange.response as &Value)
-        .bind(timestamp(now))
+        .bind(wire::at(now))
         .execute(&self.pool)
         .await?;
         Ok(())

@@ -12,9 +12,13 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
 )]
 
+mod admissions;
+mod durable;
 mod http;
-mod memory;
+mod ladder;
+mod lines;
 mod place;
+mod release;
 mod store;
 mod ticker;
 mod titles;
@@ -22,13 +26,17 @@ mod titles;
 #[cfg(test)]
 mod tests;
 
+use admissions::Admissions;
+use durable::Durable;
 use std::sync::Arc;
-use store::{Defaults, Store};
+use store::{Defaults, Guards, MOVES_MAX, Store};
 use ticker::Ticker;
 use titles::Titles;
 use urr_kit::{
     Ctx, Redis, Service, StartError, Task,
+    events::RedisStreams,
     sabotage::{Guard, is_off},
+    state::rooms::Rooms,
 };
 
 /// Settings of admission. Those marked * hold for events without a sale; a sale brings its own.
@@ -56,6 +64,11 @@ pub struct Config {
     #[arg(long, env = "QUEUE_SILENCE_SECONDS", default_value_t = 30)]
     pub queue_silence_seconds: u32,
 
+    /// As above for visitors whose client says it is a phone (`Sec-CH-UA-Mobile: ?1`, or
+    /// `x-urr-device: phone`), which sleeps when it is put away, seconds.
+    #[arg(long, env = "QUEUE_PHONE_SILENCE_SECONDS", default_value_t = 90)]
+    pub queue_phone_silence_seconds: u32,
+
     /// Lifetime of the entry token, seconds *.
     #[arg(long, env = "QUEUE_ENTRY_TOKEN_TTL_SECONDS", default_value_t = 600)]
     pub queue_entry_token_ttl_seconds: u32,
@@ -68,6 +81,14 @@ pub struct Config {
     /// Most people waiting in one line; who comes later stays in tier 1.
     #[arg(long, env = "QUEUE_LINE_MAX", default_value_t = 50_000)]
     pub queue_line_max: u32,
+
+    /// Whether a payment frees its visitor's slot at once.
+    #[arg(long, env = "QUEUE_RELEASE_ON_PAYMENT", default_value_t = true, action = clap::ArgAction::Set)]
+    pub queue_release_on_payment: bool,
+
+    /// Whether admissions are published as events (topic `admissions`, R-QUE-16).
+    #[arg(long, env = "QUEUE_ADMISSION_EVENTS", default_value_t = false, action = clap::ArgAction::Set)]
+    pub queue_admission_events: bool,
 
     /// Longest time between two ticks of a line, ms.
     #[arg(long, env = "QUEUE_ADMISSION_INTERVAL_MS", default_value_t = 1000,
@@ -83,25 +104,30 @@ impl Default for Config {
             queue_admission_batch_size: 100,
             queue_active_ttl_seconds: 600,
             queue_silence_seconds: 30,
+            queue_phone_silence_seconds: 90,
             queue_entry_token_ttl_seconds: 600,
             queue_seen_ttl_seconds: 600,
             queue_line_max: 50_000,
+            queue_release_on_payment: true,
+            queue_admission_events: false,
             queue_admission_interval_ms: 1000,
         }
     }
 }
 
 impl Config {
-    const fn defaults(&self) -> Defaults {
+    pub(crate) const fn defaults(&self) -> Defaults {
         Defaults {
             rate_per_s: self.queue_rate_per_s,
             burst: self.queue_admission_batch_size,
             cap: self.queue_threshold,
             silence_s: self.queue_silence_seconds,
+            phone_silence_s: self.queue_phone_silence_seconds,
             active_ttl_s: self.queue_active_ttl_seconds,
             token_ttl_s: self.queue_entry_token_ttl_seconds,
             seen_ttl_s: self.queue_seen_ttl_seconds,
             line_max: self.queue_line_max,
+            moves_max: MOVES_MAX,
         }
     }
 }
@@ -111,31 +137,53 @@ impl Config {
 /// # Errors
 /// When Redis cannot be reached.
 pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
-    let app = assemble(ctx, &config, ctx.redis().await?, !is_off(Guard::HardCap));
+    let guards = Guards {
+        cap_off: is_off(Guard::HardCap),
+        clock_off: false,
+        recovery_off: is_off(Guard::Recovery),
+    };
+    let durable = Durable::new(Some(Rooms::new(&ctx.dynamo().await)));
+    let app = assemble(ctx, &config, ctx.redis().await?, durable, guards);
     let ticker = Ticker::new(
         Arc::clone(&app.store),
         ctx.clock.clone(),
         config.queue_admission_interval_ms,
     );
     let shutdown = ctx.shutdown.clone();
+    let mut tasks = vec![Task::new("queue-ticker", async move {
+        ticker.run(shutdown).await;
+        Ok(())
+    })];
+    // Without a database there is nothing to remember processed events in.
+    if config.queue_release_on_payment && ctx.settings.database_url.is_some() {
+        tasks.push(release::task(ctx, Arc::clone(&app.store)));
+    }
+    if config.queue_admission_events {
+        let redis = ctx.redis().await?;
+        let bus = Arc::new(RedisStreams::new(redis.clone()));
+        let admissions = Admissions::new(Arc::clone(&app.store), redis, bus);
+        let shutdown = ctx.shutdown.clone();
+        tasks.push(Task::new("queue-admissions", async move {
+            admissions.run(shutdown).await;
+            Ok(())
+        }));
+    }
     Ok(Service {
         name: "queue",
         router: http::router(Arc::clone(&app)),
         internal: http::internal(app, &ctx.secrets),
-        tasks: vec![Task::new("queue-ticker", async move {
-            ticker.run(shutdown).await;
-            Ok(())
-        })],
+        tasks,
     })
 }
 
-fn assemble(ctx: &Ctx, config: &Config, redis: Redis, hard_cap: bool) -> Arc<http::App> {
+fn assemble(ctx: &Ctx, config: &Config, redis: Redis, durable: Durable, guards: Guards) -> Arc<http::App> {
     let titles = Titles::new(ctx.internal(), &ctx.settings.urls.catalog, ctx.clock.clone());
     Arc::new(http::App {
-        store: Arc::new(Store::new(redis, config.defaults(), hard_cap)),
+        store: Arc::new(Store::new(redis, durable, config.defaults(), guards)),
         titles: Arc::new(titles),
         clock: ctx.clock.clone(),
         entry_keys: ctx.secrets.entry_keys.clone(),
         vwr_keys: ctx.secrets.vwr_keys.clone(),
+        free: metrics::counter!("urr_queue_free_polls_total"),
     })
 }

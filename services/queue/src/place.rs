@@ -1,8 +1,8 @@
 //! The tier-1 place a caller brings along: the order of tier 2 comes from it, never from what a
 //! client says (law `fair-order`; quirk 1).
 
-use crate::store::Place;
-use axum::http::{HeaderMap, header::COOKIE};
+use crate::{http::cookies, store::Place};
+use axum::http::HeaderMap;
 use urr_core::{
     sale::SaleId,
     time::Millis,
@@ -20,14 +20,7 @@ const TOKENS_MAX: usize = 4;
 /// line is the present one is checked where the limits are known: in the script.
 pub(crate) fn of_request(headers: &HeaderMap, keys: &Keyring, sale: SaleId, now: Millis) -> Option<Place> {
     let header = headers.get(HEADER_NAME).and_then(|value| value.to_str().ok());
-    let cookies = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == COOKIE_NAME)
-        .map(|(_, value)| value.trim_matches('"'));
+    let cookies = cookies(headers, COOKIE_NAME);
     header
         .into_iter()
         .chain(cookies)

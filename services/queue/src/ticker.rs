@@ -4,6 +4,9 @@
 //! from the record, so a second tick at the same instant finds nothing left to do. That is why
 //! there is no lock to lose (R-QUE-04): a dead replica delays nobody, and a tick that fails is
 //! simply the next one's work (R-QUE-13).
+//!
+//! A tick is one bounded run of the script. A line with more to do comes again in the next round,
+//! behind every other line that is due, so a long line does not slow another.
 
 use crate::store::{Act, Gate, Store, StoreError, View};
 use futures::{StreamExt as _, stream};
@@ -27,14 +30,35 @@ const LINES_MAX: usize = 256;
 /// Ticks in flight at once; they share one connection anyway.
 const TICKS_AT_ONCE: usize = 16;
 
+/// A line in which somebody waits is ticked at least this often: a slot that fell silent stays
+/// empty for half of it on average, which over a slot's life of tens of seconds is below 1 %.
+const WAITED_FOR_MS: u64 = 100;
+
+/// After a failure: Redis comes back at any instant, and an opening may have been missed.
+const RETRY_MS: i64 = 100;
+
+/// How often a line in which somebody waits is surveyed, so that positions are told at most 1 s late.
+const SURVEY_MS: i64 = 1000;
+
+/// How often people who fell silent are forgotten here.
+const SWEEP_MS: i64 = 60_000;
+
 /// Ticks every line on the list.
 pub(crate) struct Ticker {
     store: Arc<Store>,
     clock: SharedClock,
     interval_ms: u64,
-    due: HashMap<SaleId, Millis>,
+    lines: HashMap<SaleId, Due>,
     listed_at: Option<Instant>,
     failing: bool,
+}
+
+/// When a line is next attended to.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    tick: Millis,
+    survey: Millis,
+    sweep: Millis,
 }
 
 impl Ticker {
@@ -43,7 +67,7 @@ impl Ticker {
             store,
             clock,
             interval_ms,
-            due: HashMap::new(),
+            lines: HashMap::new(),
             listed_at: None,
             failing: false,
         }
@@ -60,42 +84,48 @@ impl Ticker {
         }
     }
 
-    /// Ticks what is due; returns how long nothing will be.
+    /// Ticks what is due, each line once; returns how long nothing will be.
     pub(crate) async fn round(&mut self) -> Duration {
         if let Err(error) = self.read_list().await {
             self.failed(&error);
         }
         let now = self.clock.now();
-        let due: Vec<SaleId> = self
-            .due
+        let due: Vec<(SaleId, Due)> = self
+            .lines
             .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(sale, _)| *sale)
+            .filter(|(_, due)| due.tick <= now)
+            .map(|(sale, due)| (*sale, *due))
             .collect();
         let store = &self.store;
         let ticked: Vec<_> = stream::iter(due)
-            .map(|sale| async move { (sale, tick(store, sale, now).await) })
+            .map(|(sale, due)| async move { (sale, due, attend(store, sale, due, now).await) })
             .buffer_unordered(TICKS_AT_ONCE)
             .collect()
             .await;
-        for (sale, outcome) in ticked {
+        for (sale, mut due, outcome) in ticked {
             match outcome {
                 Ok(Some(view)) => {
                     self.failing = false;
-                    self.due.insert(sale, next_tick(&view, now, self.interval_ms));
+                    due.tick = next_tick(&view, now, self.interval_ms);
+                    due.survey = after(due.survey, now, SURVEY_MS);
+                    due.sweep = after(due.sweep, now, SWEEP_MS);
+                    self.lines.insert(sale, due);
                 }
                 Ok(None) => {
-                    self.due.remove(&sale);
+                    self.lines.remove(&sale);
                 }
                 Err(error) => {
                     self.failed(&error);
-                    self.due.insert(sale, now.plus_ms(ms(self.interval_ms)));
+                    due.tick = now.plus_ms(RETRY_MS);
+                    self.lines.insert(sale, due);
                 }
             }
         }
         self.pause()
     }
 
+    /// Adds the lines that are new on the list. None is dropped for missing there: a line leaves
+    /// when it is over, and a Redis that lost the list lost the lines with it.
     async fn read_list(&mut self) -> Result<(), StoreError> {
         if self.listed_at.is_some_and(|at| at.elapsed() < LIST_EVERY) {
             return Ok(());
@@ -107,16 +137,19 @@ impl Ticker {
         }
         self.listed_at = Some(Instant::now());
         let now = self.clock.now();
-        self.due = listed
-            .into_iter()
-            .map(|sale| (sale, self.due.get(&sale).copied().unwrap_or(now)))
-            .collect();
+        for sale in listed {
+            self.lines.entry(sale).or_insert_with(|| Due {
+                tick: now,
+                survey: now,
+                sweep: now.plus_ms(SWEEP_MS),
+            });
+        }
         Ok(())
     }
 
     fn pause(&self) -> Duration {
         let now = self.clock.now();
-        let until_due = self.due.values().map(|at| at.since(now).max(1)).min();
+        let until_due = self.lines.values().map(|due| due.tick.since(now).max(0)).min();
         let until_due = until_due.map_or(LIST_EVERY, |ms| Duration::from_millis(ms.unsigned_abs()));
         until_due.min(LIST_EVERY)
     }
@@ -131,7 +164,29 @@ impl Ticker {
     }
 }
 
-/// Ticks one line; `None` when it needs no more ticks.
+/// `due`, or `every_ms` from now if that is past.
+fn after(due: Millis, now: Millis, every_ms: i64) -> Millis {
+    if due <= now { now.plus_ms(every_ms) } else { due }
+}
+
+/// Ticks one line, tells Redis who was heard here, and measures the line when that is due; `None`
+/// when it needs no more ticks.
+async fn attend(store: &Store, sale: SaleId, due: Due, now: Millis) -> Result<Option<View>, StoreError> {
+    let view = tick(store, sale, now).await?;
+    if view.is_none() {
+        return Ok(None);
+    }
+    store.tell_heard(sale, now).await?;
+    if due.sweep <= now {
+        let line = store.lines.get_or_blank(sale);
+        line.forget_silent(now, store.waiting_silence_ms());
+    }
+    if due.survey <= now && view.as_ref().is_some_and(|view| view.waiting > 0) {
+        store.survey(sale, now).await?;
+    }
+    Ok(view)
+}
+
 async fn tick(store: &Store, sale: SaleId, now: Millis) -> Result<Option<View>, StoreError> {
     let view = store.act(sale, Act::Tick, now).await?;
     counter!("urr_queue_admitted_total").increment(view.moved);
@@ -144,6 +199,7 @@ async fn tick(store: &Store, sale: SaleId, now: Millis) -> Result<Option<View>, 
     // off did so in vain.
     let again = store.act(sale, Act::Retire, now).await?;
     if is_over(&again) {
+        store.lines.forget(sale);
         return Ok(None);
     }
     store.list(sale).await?;
@@ -155,7 +211,9 @@ async fn tick(store: &Store, sale: SaleId, now: Millis) -> Result<Option<View>, 
 fn report(sale: SaleId, view: &View) {
     let label = sale.to_string();
     gauge!("urr_queue_waiting", "sale" => label.clone()).set(view.waiting as f64);
-    gauge!("urr_queue_active", "sale" => label).set(view.active as f64);
+    gauge!("urr_queue_active", "sale" => label.clone()).set(view.active as f64);
+    // Some other replica's clock, or one of ours that stood still: an alert is set on a second.
+    gauge!("urr_queue_clock_behind_ms", "sale" => label).set(view.behind_ms as f64);
 }
 
 /// Nobody is there, and without a new join nobody will be.
@@ -164,8 +222,12 @@ fn is_over(view: &View) -> bool {
     view.waiting == 0 && view.active == 0 && !may_still_open
 }
 
-/// Often enough to lose no rate, at the interval otherwise, and at the opening exactly.
+/// At once if there is more to do, often enough to lose neither rate nor slots, at the interval
+/// otherwise, and at the opening exactly.
 fn next_tick(view: &View, now: Millis, interval_ms: u64) -> Millis {
+    if view.more {
+        return now;
+    }
     let limits = Limits {
         rate_per_s: view.rate_per_s,
         burst: view.burst,
@@ -175,16 +237,12 @@ fn next_tick(view: &View, now: Millis, interval_ms: u64) -> Millis {
     let every_ms = if idle {
         interval_ms
     } else {
-        interval_ms.min(limits.tick_ms())
+        interval_ms.min(limits.tick_ms()).min(WAITED_FOR_MS)
     };
-    let next = now.plus_ms(ms(every_ms));
+    let next = now.plus_ms(i64::try_from(every_ms).unwrap_or(i64::MAX));
     if view.opens_at > now {
         next.min(view.opens_at)
     } else {
         next
     }
-}
-
-fn ms(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use sqlx::{PgConnection, PgPool};
-use urr_core::time::Millis;
 use urr_kit::events::{
     CATALOG_EVENTS, ConsumerConfig, EVENT_CHANGED, Envelope, EventChanged, HandleError, Handler,
     MEMBERSHIP_ACTIVATED, MEMBERSHIP_EVENTS, MembershipActivated, PAYMENT_CONFIRMED, PAYMENT_EVENTS,
@@ -14,7 +13,7 @@ use urr_kit::events::{
     RESERVATION_CREATED, RESERVATION_EVENTS, ReservationCancelled, ReservationConfirmed, ReservationCreated,
     TRANSFER_COMPLETED, TRANSFER_EVENTS, TransferCompleted, consumer,
 };
-use urr_kit::{Ctx, Redis, Task};
+use urr_kit::{Ctx, Redis, Task, wire};
 use uuid::Uuid;
 
 struct Projector;
@@ -37,7 +36,7 @@ impl Handler for Projector {
         event: &'a Envelope,
     ) -> BoxFuture<'a, Result<(), HandleError>> {
         Box::pin(async move {
-            let at = timestamp(event.time);
+            let at = wire::at(event.time);
             match event.kind.as_str() {
                 RESERVATION_CREATED => {
                     let made: ReservationCreated = event.decode()?;
@@ -128,7 +127,7 @@ async fn paid(tx: &mut PgConnection, paid: &PaymentConfirmed, at: DateTime<Utc>)
     .bind(&paid.payment_type)
     .bind(&paid.payment_method)
     .bind(paid.amount)
-    .bind(paid.approved_at.map_or(at, timestamp))
+    .bind(paid.approved_at.map_or(at, wire::at))
     .execute(tx)
     .await?;
     Ok(())
@@ -187,16 +186,12 @@ async fn changed(tx: &mut PgConnection, event: &EventChanged, at: DateTime<Utc>)
     .bind(event.event_id)
     .bind(&event.title)
     .bind(&event.venue)
-    .bind(timestamp(event.event_date))
+    .bind(wire::at(event.event_date))
     .bind(&event.status)
     .bind(at)
     .execute(tx)
     .await?;
     Ok(())
-}
-
-fn timestamp(at: Millis) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(at.0).unwrap_or_default()
 }
 
 pub(crate) fn consume(ctx: &Ctx, pool: PgPool, redis: Redis) -> Task {

@@ -6,11 +6,12 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::sync::Arc;
 use std::{ffi::OsString, net::SocketAddr, process::ExitCode};
+use tokio_util::sync::CancellationToken;
 use urr_gateway::Room;
 use urr_kit::{
     clock::SystemClock,
     ctx::Ctx,
-    secrets::Secrets,
+    secrets::{Secrets, TokenKeys},
     settings::Settings,
     telemetry::{self, LogSettings},
 };
@@ -39,6 +40,8 @@ enum Command {
     All(Box<AllArgs>),
     /// The public entry, in front of services that run elsewhere.
     Gateway(Box<GatewayArgs>),
+    /// The waiting room in front of any origin: a reverse proxy that asks for its pass.
+    Edge(Box<EdgeArgs>),
     /// Accounts and sessions.
     Auth(Box<One<urr_auth::Config>>),
     /// Events, artists, admin.
@@ -57,6 +60,8 @@ enum Command {
     Community(Box<One<urr_community::Config>>),
     /// Notifications.
     Notification(Box<One<urr_notification::Config>>),
+    /// The waiting room's page.
+    Page(Box<One<urr_page::Config>>),
     /// The control plane.
     Control(Box<One<urr_controlplane::Config>>),
     /// A payment provider for drills.
@@ -84,6 +89,18 @@ pub(crate) struct GatewayArgs {
     pub(crate) settings: Settings,
     #[command(flatten)]
     pub(crate) config: urr_gateway::Config,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EdgeArgs {
+    /// Address to listen on.
+    #[arg(long, env = "URR_LISTEN", default_value = "127.0.0.1:3080")]
+    pub(crate) listen: SocketAddr,
+    /// Address of /health and /actuator/prometheus; never route it to the outside.
+    #[arg(long, env = "URR_INTERNAL_LISTEN", default_value = "127.0.0.1:3081")]
+    pub(crate) ops_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) config: urr_gateway::edge::Config,
 }
 
 #[derive(Args, Debug)]
@@ -119,6 +136,8 @@ pub(crate) struct AllArgs {
     pub(crate) community: urr_community::Config,
     #[command(flatten)]
     pub(crate) notification: urr_notification::Config,
+    #[command(flatten)]
+    pub(crate) page: urr_page::Config,
 }
 
 fn parse_room(text: &str) -> Result<Room, String> {
@@ -188,6 +207,13 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             let service = urr_gateway::start(&ctx, &args.config, rooms::remote(&ctx)).await?;
             host::one(&ctx, args.listen, service).await
         }
+        Command::Edge(args) => {
+            let keys = TokenKeys::from_env().context("reading token keys from the environment")?;
+            let shutdown = CancellationToken::new();
+            let clock = SystemClock::shared();
+            let edge = urr_gateway::edge::start(keys, &args.config, clock, shutdown.clone())?;
+            host::edge(args.listen, args.ops_listen, edge, shutdown).await
+        }
         Command::Auth(args) => one!(args, urr_auth),
         Command::Catalog(args) => one!(args, urr_catalog),
         Command::Vwr(args) => one!(args, urr_vwr),
@@ -197,6 +223,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Stats(args) => one!(args, urr_stats),
         Command::Community(args) => one!(args, urr_community),
         Command::Notification(args) => one!(args, urr_notification),
+        Command::Page(args) => one!(args, urr_page),
         Command::Control(args) => one!(args, urr_controlplane),
         Command::Testpay(args) => one!(args, urr_testpay),
     }

@@ -9,6 +9,7 @@ use axum::Router;
 use std::net::SocketAddr;
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tokio_util::sync::CancellationToken;
+use urr_gateway::edge::Edge;
 use urr_kit::{
     StartError,
     ctx::Ctx,
@@ -37,6 +38,20 @@ pub(crate) async fn all(ctx: &Ctx, public: SocketAddr, internal: SocketAddr, all
     let outside = service::ops("gateway", ctx).fallback_service(all.gateway.router);
     tasks.push(listener("gateway", public, outside, &ctx.shutdown).await?);
     run(tasks, ctx.shutdown.clone()).await
+}
+
+/// The edge on its public address, its health and numbers on the other.
+pub(crate) async fn edge(
+    public: SocketAddr,
+    ops: SocketAddr,
+    edge: Edge,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut tasks = edge.tasks;
+    let inside = edge.ops.fallback(service::not_found);
+    tasks.push(listener("ops", ops, inside, &shutdown).await?);
+    tasks.push(listener("edge", public, edge.router, &shutdown).await?);
+    run(tasks, shutdown).await
 }
 
 /// A task that serves `router`; the address is taken before anything else runs.

@@ -51,6 +51,7 @@ async fn start(ctx: &Ctx, args: &AllArgs, room: Room) -> Result<Service, StartEr
         Room::Stats => urr_stats::start(ctx, args.stats.clone()).await,
         Room::Community => urr_community::start(ctx, args.community.clone()).await,
         Room::Notification => urr_notification::start(ctx, args.notification.clone()).await,
+        Room::Page => urr_page::start(ctx, args.page.clone()).await,
     }
 }
 
@@ -65,6 +66,7 @@ fn elsewhere(urls: &ServiceUrls, room: Room) -> Backend {
         Room::Stats => &urls.stats,
         Room::Community => &urls.community,
         Room::Notification => &urls.notification,
+        Room::Page => &urls.page,
     };
     Backend::Remote(url.to_string())
 }

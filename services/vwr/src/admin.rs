@@ -6,8 +6,9 @@
 
 use crate::http::App;
 use urr_core::{
-    room::{Mode, Room, ServingClock},
-    sale::SaleId,
+    draw::DrawRecord,
+    room::{Mode, Room, ServingClock, epoch_at},
+    sale::{Ordering, SaleId},
     time::Millis,
 };
 use urr_kit::state::StateError;
@@ -53,8 +54,8 @@ pub(crate) enum Advanced {
 /// begins anew with a new epoch, so no old place counts in it (quirk 32).
 pub(crate) async fn activate(app: &App, sale: SaleId) -> Result<Activated, HandError> {
     for _ in 0..TRIES_MAX {
-        let now = app.clock.now();
-        let room = match app.store.room(sale).await? {
+        let now = app.shared.clock.now();
+        let room = match app.shared.store.room(sale).await? {
             Some(room) if room.mode != Mode::Inactive => {
                 return Ok(Activated {
                     room,
@@ -64,7 +65,7 @@ pub(crate) async fn activate(app: &App, sale: SaleId) -> Result<Activated, HandE
             Some(old) => next_line(&old, now),
             None => first_line(sale, app.default_rate_per_s, now),
         };
-        match app.store.create_room(&room).await {
+        match app.shared.store.create_room(&room).await {
             Ok(room) => {
                 tracing::info!(%sale, epoch = room.epoch, "a waiting room was activated by hand");
                 app.cache.absorb(&room);
@@ -92,7 +93,7 @@ pub(crate) async fn advance(app: &App, sale: SaleId, people: u32) -> Result<Adva
     let mut outcome = Advanced::CaughtUp("Nobody waits");
     change(app, sale, |room, now| {
         outcome = Advanced::CaughtUp("Nobody waits");
-        if now < room.opens_at {
+        if now < room.opens_at || room.is_undrawn() {
             outcome = Advanced::CaughtUp("The line does not move before the sale opens");
             return None;
         }
@@ -123,11 +124,11 @@ async fn change(
     mut decide: impl FnMut(&Room, Millis) -> Option<Room> + Send,
 ) -> Result<Room, HandError> {
     for _ in 0..TRIES_MAX {
-        let seen = app.store.room(sale).await?.ok_or(StateError::NotFound)?;
-        let Some(next) = decide(&seen, app.clock.now()) else {
+        let seen = app.shared.store.room(sale).await?.ok_or(StateError::NotFound)?;
+        let Some(next) = decide(&seen, app.shared.clock.now()) else {
             return Ok(seen);
         };
-        match app.store.replace_room(seen.revision, &next).await {
+        match app.shared.store.replace_room(seen.revision, &next).await {
             Ok(room) => {
                 app.cache.absorb(&room);
                 return Ok(room);
@@ -143,7 +144,11 @@ async fn change(
 /// that is still to come.
 fn next_line(old: &Room, now: Millis) -> Room {
     Room {
-        epoch: old.epoch.saturating_add(1),
+        epoch: old.epoch.saturating_add(1).max(epoch_at(now)),
+        voids: old.epoch,
+        blocks: 0,
+        draw: DrawRecord::default(),
+        restoring_until: None,
         revision: old.revision.saturating_add(1),
         mode: Mode::Active,
         issued: 0,
@@ -159,13 +164,18 @@ fn next_line(old: &Room, now: Millis) -> Room {
 fn first_line(sale: SaleId, rate_per_s: u32, now: Millis) -> Room {
     Room {
         sale,
-        epoch: 1,
+        epoch: epoch_at(now),
         revision: 1,
         mode: Mode::Active,
         pre_queue_at: now,
         opens_at: now,
         closes_at: NO_END,
         issued: 0,
+        blocks: 0,
+        ordering: Ordering::Fifo,
+        draw: DrawRecord::default(),
+        voids: 0,
+        restoring_until: None,
         clock: ServingClock {
             base: 0,
             since: now,

@@ -4,26 +4,22 @@
 //! and touches neither a store nor a lock (law `free-poll`). The reads are per sale and second,
 //! not per visitor. When DynamoDB is away the last copy stays: the line goes on by its own clock
 //! (law `on-time`), never beyond the numbers this process knows to be issued.
-//!
-//! What breaks if this changes: `serving` must never go back within a process (law
-//! `monotone-serving`), though copies arrive out of order and rates change; see
-//! [`Watched::absorb`] and [`Watched::serving`].
 
-use crate::store::Store;
-use arc_swap::{ArcSwap, ArcSwapOption};
+use crate::{line::Shared, watched::Watched};
+use arc_swap::ArcSwap;
 use futures::{StreamExt as _, stream};
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use urr_core::{room::Room, sale::SaleId, time::Millis};
-use urr_kit::{SharedClock, error::chain, state::StateError};
+use urr_kit::{error::chain, state::StateError};
 
 /// Sales one process can watch; ten at once is what the requirements ask for (R-QUE-10).
 const WATCHED_MAX: usize = 1024;
@@ -43,12 +39,11 @@ const FIRST_READS_AT_ONCE: usize = 8;
 /// take on a starved machine, shorter than the client waits.
 const FIRST_READ_WAIT: Duration = Duration::from_secs(5);
 
+/// Between two refreshes, however much is due: a store that fails is not asked in a circle.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+
 /// A sale nobody asked about for this many refreshes (10 minutes at the default) is let go.
 const IDLE_REFRESHES_MAX: u32 = 800;
-
-/// Bits of [`Watched::served`] that hold the position; the epoch is above. 2^40 people is more
-/// than there are, and 2^24 epochs more than a sale is reopened.
-const POSITION_BITS: u32 = 40;
 
 /// The store could not say whether the sale has a room.
 #[derive(Debug, thiserror::Error)]
@@ -59,70 +54,11 @@ pub(crate) enum Unavailable {
     Store(#[source] StateError),
 }
 
-/// One sale's room and how far its line was seen.
-pub(crate) struct Watched {
-    room: ArcSwapOption<Room>,
-    /// Epoch and highest serving counter ever told, packed (see [`POSITION_BITS`]).
-    served: AtomicU64,
-    asked: AtomicBool,
-    idle_refreshes: AtomicU32,
-}
-
-impl Watched {
-    fn new(room: Room) -> Self {
-        Self {
-            room: ArcSwapOption::from_pointee(room),
-            served: AtomicU64::new(0),
-            asked: AtomicBool::new(true),
-            idle_refreshes: AtomicU32::new(0),
-        }
-    }
-
-    /// The newest known copy.
-    pub(crate) fn room(&self) -> Option<Arc<Room>> {
-        self.room.load_full()
-    }
-
-    /// The serving counter, never less than this process has told before for this epoch. Rates
-    /// change continuously, but a copy that is up to a second old may have run ahead of a pause.
-    pub(crate) fn serving(&self, room: &Room, now: Millis) -> u64 {
-        const MASK: u64 = (1 << POSITION_BITS) - 1;
-        let told = u64::from(room.epoch) << POSITION_BITS | room.serving(now).min(MASK);
-        let before = self.served.load(Ordering::Acquire);
-        // Written only when it rises: most polls see a counter another poll has just told.
-        let highest = if told > before {
-            self.served.fetch_max(told, Ordering::AcqRel).max(told)
-        } else {
-            before
-        };
-        highest & MASK
-    }
-
-    /// Takes a copy in. Copies race (a refresh against the answer of a join), so the newest wins
-    /// by (epoch, revision), and `issued` never falls within an epoch.
-    fn absorb(&self, new: &Room) {
-        self.room.rcu(|old| match old {
-            None => Some(Arc::new(new.clone())),
-            Some(old) => match new.epoch.cmp(&old.epoch) {
-                std::cmp::Ordering::Less => Some(Arc::clone(old)),
-                std::cmp::Ordering::Greater => Some(Arc::new(new.clone())),
-                std::cmp::Ordering::Equal => {
-                    let newest = if new.revision >= old.revision { new } else { &**old };
-                    let issued = new.issued.max(old.issued);
-                    Some(Arc::new(Room {
-                        issued,
-                        ..newest.clone()
-                    }))
-                }
-            },
-        });
-    }
-}
-
 /// All rooms this process watches.
 pub(crate) struct RoomCache {
-    store: Arc<Store>,
-    clock: SharedClock,
+    shared: Arc<Shared>,
+    /// Somebody found something due that cannot wait for the next refresh.
+    due: Notify,
     // Copied on insertion (rare), read without a lock (every request).
     watched: ArcSwap<HashMap<SaleId, Arc<Watched>>>,
     unknown: Mutex<HashMap<SaleId, Millis>>,
@@ -131,10 +67,10 @@ pub(crate) struct RoomCache {
 }
 
 impl RoomCache {
-    pub(crate) fn new(store: Arc<Store>, clock: SharedClock) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
-            store,
-            clock,
+            shared,
+            due: Notify::new(),
             watched: ArcSwap::default(),
             unknown: Mutex::default(),
             first_reads: Semaphore::new(FIRST_READS_AT_ONCE),
@@ -153,9 +89,7 @@ impl RoomCache {
 
     fn known(&self, sale: SaleId) -> Option<Arc<Watched>> {
         let watched = self.watched.load().get(&sale).cloned()?;
-        if !watched.asked.load(Ordering::Relaxed) {
-            watched.asked.store(true, Ordering::Relaxed);
-        }
+        watched.touch();
         Some(watched)
     }
 
@@ -175,8 +109,12 @@ impl RoomCache {
         if self.is_unknown(sale) {
             return Ok(None);
         }
-        match self.store.room(sale).await.map_err(Unavailable::Store)? {
-            Some(room) => self.watch(&room).ok_or(Unavailable::Busy).map(Some),
+        match self.shared.store.room(sale).await.map_err(Unavailable::Store)? {
+            Some(room) => {
+                let watched = self.watch(&room).ok_or(Unavailable::Busy)?;
+                watched.tend(&self.shared).await;
+                Ok(Some(watched))
+            }
             None => {
                 self.remember_unknown(sale);
                 Ok(None)
@@ -222,7 +160,7 @@ impl RoomCache {
         let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
         unknown
             .get(&sale)
-            .is_some_and(|at| self.clock.now().since(*at) < UNKNOWN_MS)
+            .is_some_and(|at| self.shared.clock.now().since(*at) < UNKNOWN_MS)
     }
 
     fn remember_unknown(&self, sale: SaleId) {
@@ -230,42 +168,71 @@ impl RoomCache {
         if unknown.len() >= UNKNOWN_MAX {
             unknown.clear();
         }
-        unknown.insert(sale, self.clock.now());
+        unknown.insert(sale, self.shared.clock.now());
     }
 
-    /// Refreshes every watched sale each `every` until `shutdown`.
+    /// Has what is due done now instead of at the next refresh.
+    pub(crate) fn hurry(&self) {
+        self.due.notify_one();
+    }
+
+    /// Refreshes every watched sale each `every` until `shutdown`, and at every opening with a
+    /// draw.
     pub(crate) async fn keep_fresh(&self, every: Duration, shutdown: CancellationToken) {
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let pause = self.until_draw().map_or(every, |draw| draw.min(every));
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                _ = ticks.tick() => self.refresh().await,
+                () = tokio::time::sleep(pause) => {}
+                () = self.due.notified() => {}
             }
+            self.refresh().await;
+            tokio::time::sleep(PAUSE_MIN).await;
         }
     }
 
-    /// Reads each watched sale once.
+    /// How long until the next draw is due; `None` without one ahead.
+    fn until_draw(&self) -> Option<Duration> {
+        let now = self.shared.clock.now();
+        let watched = self.watched.load();
+        let ahead = watched.values().filter_map(|watched| {
+            let known = watched.known();
+            let ms = known.room.opens_at.since(now);
+            (known.room.is_undrawn() && ms > 0).then_some(ms)
+        });
+        ahead
+            .min()
+            .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+    }
+
+    /// Reads each watched sale once and does what is due for it.
     pub(crate) async fn refresh(&self) {
-        let sales: Vec<_> = self
-            .watched
-            .load()
-            .iter()
-            .map(|(sale, watched)| (*sale, Arc::clone(watched)))
-            .collect();
+        let sales: Vec<_> = self.watched.load().values().map(Arc::clone).collect();
         stream::iter(sales)
-            .for_each_concurrent(FIRST_READS_AT_ONCE, |(sale, watched)| async move {
-                if watched.asked.swap(false, Ordering::Relaxed) {
-                    watched.idle_refreshes.store(0, Ordering::Relaxed);
-                } else if watched.idle_refreshes.fetch_add(1, Ordering::Relaxed) >= IDLE_REFRESHES_MAX {
+            .for_each_concurrent(FIRST_READS_AT_ONCE, |watched| async move {
+                let sale = watched.sale;
+                if watched.count_idle() > IDLE_REFRESHES_MAX && watched.line.is_idle() {
                     return self.forget(sale);
                 }
-                match self.store.room(sale).await {
+                // At the opening the draw comes first: its own write brings the record.
+                let now = self.shared.clock.now();
+                if watched.known().room.draw_is_due(now)
+                    && let Err(error) = watched.tend_draw(&self.shared, now).await
+                {
+                    tracing::debug!(%sale, error = chain(&error), "the draw is tried again");
+                }
+                match self.shared.store.room(sale).await {
                     Ok(Some(room)) => {
                         watched.absorb(&room);
                         self.failing.store(false, Ordering::Relaxed);
+                        watched.tend(&self.shared).await;
                     }
-                    Ok(None) => self.forget(sale),
+                    // No one deletes a record. If the store lost it, the line goes on by this copy
+                    // until the control plane has made another.
+                    Ok(None) if !self.failing.swap(true, Ordering::Relaxed) => {
+                        tracing::error!(%sale, "the record of a waiting room is gone from the store");
+                    }
+                    Ok(None) => {}
                     // Said once per outage; the line goes on by its own clock.
                     Err(error) if !self.failing.swap(true, Ordering::Relaxed) => {
                         tracing::error!(%sale, error = chain(&error), "a waiting room's copy is ageing");

@@ -15,24 +15,30 @@
 mod admin;
 mod cache;
 mod http;
+mod keeper;
 mod line;
-mod lines;
 mod store;
 mod visitor;
+mod watched;
 
 #[cfg(test)]
 mod tests;
 
 use cache::RoomCache;
-use line::{Meters, Shared};
-use lines::Lines;
+use line::{Guards, Meters, Shared};
 use metrics::counter;
 use std::{sync::Arc, time::Duration};
 use store::Store;
 use urr_kit::{
     Ctx, Service, StartError, Task,
     sabotage::{Guard, is_off},
+    state::rooms::ledger::Conditions,
 };
+use uuid::Uuid;
+
+/// Joins are answered with an error after this long; below the 15 s after which clients give up, so
+/// that it is they who hear it.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Settings of the waiting room.
 #[derive(clap::Args, Clone, Debug)]
@@ -46,8 +52,8 @@ pub struct Config {
     pub vwr_refresh_ms: u64,
 
     /// Joins one sale may have waiting in one process; more are told to retry. The default is
-    /// about what the store numbers in two seconds.
-    #[arg(long, env = "VWR_JOINS_MAX", default_value_t = 20_000)]
+    /// about what the store numbers in half a second.
+    #[arg(long, env = "VWR_JOINS_MAX", default_value_t = 200_000)]
     pub vwr_joins_max: usize,
 
     /// People per second let on by a room that an admin activates for an event without a sale.
@@ -59,7 +65,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             vwr_refresh_ms: 750,
-            vwr_joins_max: 20_000,
+            vwr_joins_max: 200_000,
             vwr_default_rate_per_s: 50,
         }
     }
@@ -70,7 +76,12 @@ impl Default for Config {
 /// # Errors
 /// When DynamoDB cannot be reached or a table not created.
 pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
-    let room = assemble(ctx, &config, !is_off(Guard::GroupCommit)).await?;
+    let (conditions, guards) = if is_off(Guard::GroupCommit) {
+        (Conditions::Dropped, Guards::NO_LEDGER)
+    } else {
+        (Conditions::Kept, Guards::ON)
+    };
+    let room = assemble(ctx, &config, conditions, guards, PATIENCE).await?;
     let cache = Arc::clone(&room.cache);
     let (every, shutdown) = (Duration::from_millis(config.vwr_refresh_ms), ctx.shutdown.clone());
     Ok(Service {
@@ -84,28 +95,31 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
     })
 }
 
-async fn assemble(ctx: &Ctx, config: &Config, group_commit: bool) -> Result<Arc<http::App>, StartError> {
-    let store = Arc::new(Store::new(ctx.dynamo().await));
+async fn assemble(
+    ctx: &Ctx,
+    config: &Config,
+    conditions: Conditions,
+    guards: Guards,
+    patience: Duration,
+) -> Result<Arc<http::App>, StartError> {
+    let store = Arc::new(Store::new(&ctx.dynamo().await, conditions));
     store
         .ensure_tables()
         .await
         .map_err(|e| StartError::other("the waiting room's tables cannot be used", e))?;
-    let cache = Arc::new(RoomCache::new(Arc::clone(&store), ctx.clock.clone()));
     let shared = Arc::new(Shared {
-        store: Arc::clone(&store),
-        cache: Arc::clone(&cache),
+        store,
         clock: ctx.clock.clone(),
         keys: ctx.secrets.vwr_keys.clone(),
+        writer: Uuid::new_v4().as_u64_pair().0,
         joins_max: config.vwr_joins_max,
-        group_commit,
+        patience,
+        guards,
         meters: Meters::new(),
     });
     Ok(Arc::new(http::App {
-        store,
-        cache,
-        lines: Lines::new(shared),
-        clock: ctx.clock.clone(),
-        keys: ctx.secrets.vwr_keys.clone(),
+        cache: Arc::new(RoomCache::new(Arc::clone(&shared))),
+        shared,
         polls: counter!("urr_vwr_polls_total"),
         admitted: counter!("urr_vwr_admitted_polls_total"),
         default_rate_per_s: config.vwr_default_rate_per_s,

@@ -3,8 +3,8 @@
 //! Tier 1 takes people without login (R-VWR-01), so this is a key for idempotency (law
 //! `one-place`), not an identity: whoever knows both the name and the request id holds the place.
 
-use std::{fmt::Write as _, sync::Arc};
-use urr_core::sale::SaleId;
+use urr_core::{sale::SaleId, visitor::VisitorKey};
+use uuid::Uuid;
 
 /// What api-contract.md calls a visitor that gave no name.
 pub(crate) const ANONYMOUS: &str = "anonymous";
@@ -13,13 +13,13 @@ pub(crate) const ANONYMOUS: &str = "anonymous";
 /// keeps tokens inside a cookie and keys far below DynamoDB's 2 KB.
 const NAME_CHARS_MAX: usize = 128;
 
-/// A visitor of one sale.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Visitor {
+/// A visitor of one sale, by the name in the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Visitor<'a> {
     /// Gave no name: every join is a new place.
     Anonymous,
     /// Gave a name: joining again gives the same place.
-    Named(Arc<str>),
+    Named(&'a str),
 }
 
 /// The name cannot be used.
@@ -27,34 +27,30 @@ pub(crate) enum Visitor {
 #[error("userId must be 1 to {NAME_CHARS_MAX} letters, digits or . _ : @ + -")]
 pub(crate) struct BadName;
 
-impl Visitor {
+impl<'a> Visitor<'a> {
     /// Reads the `userId` of a request; absent, empty and `anonymous` mean the same.
-    pub(crate) fn parse(name: Option<&str>) -> Result<Self, BadName> {
+    pub(crate) fn parse(name: Option<&'a str>) -> Result<Self, BadName> {
         match name {
             None | Some("" | ANONYMOUS) => Ok(Self::Anonymous),
-            Some(name) if is_plain(name) => Ok(Self::Named(name.into())),
+            Some(name) if is_plain(name) => Ok(Self::Named(name)),
             Some(_) => Err(BadName),
         }
     }
 
     /// The name tokens are bound to.
-    pub(crate) fn as_str(&self) -> &str {
+    pub(crate) const fn as_str(self) -> &'a str {
         match self {
             Self::Anonymous => ANONYMOUS,
             Self::Named(name) => name,
         }
     }
 
-    /// The key of this visitor's place in the positions table. A new epoch is a new line, so it
-    /// is part of the key; an anonymous place is nobody's but the position's.
-    pub(crate) fn place_key(&self, sale: SaleId, epoch: u32, position: u64) -> String {
-        let mut key = format!("{sale}:{epoch}:");
-        // Writing to a String does not fail.
-        let _ = match self {
-            Self::Anonymous => write!(key, "p:{position}"),
-            Self::Named(name) => write!(key, "u:{name}"),
-        };
-        key
+    /// The visitor's key in the ledgers of `sale`; a fresh one for who gave no name.
+    pub(crate) fn key(self, sale: SaleId) -> VisitorKey {
+        match self {
+            Self::Anonymous => VisitorKey(*Uuid::new_v4().as_bytes()),
+            Self::Named(name) => VisitorKey::of(sale, name),
+        }
     }
 }
 
@@ -93,17 +89,5 @@ mod tests {
         for name in [long.as_str(), "a b", "a\nb", "<b>", "김철수", "a/b"] {
             assert_eq!(Visitor::parse(Some(name)), Err(BadName));
         }
-    }
-
-    #[test]
-    fn one_visitor_has_one_key_per_line() {
-        let sale = SaleId::from_u128(1);
-        let named = Visitor::parse(Some("kim")).unwrap();
-        assert_eq!(named.place_key(sale, 1, 5), named.place_key(sale, 1, 6));
-        assert_ne!(named.place_key(sale, 1, 5), named.place_key(sale, 2, 5));
-        assert_ne!(
-            Visitor::Anonymous.place_key(sale, 1, 5),
-            Visitor::Anonymous.place_key(sale, 1, 6)
-        );
     }
 }

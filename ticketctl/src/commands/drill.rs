@@ -1,28 +1,69 @@
 //! `ticketctl drill`: the screen (or lines), the drill, and the summary at the end.
 
-use super::{complain, validate::with_causes};
+use super::{complain, watch::Looks};
 use crate::{
-    cli::DrillArgs,
     drill::{self, Failed, Plan, Stagehands, default_target},
     exit::Exit,
+    failure::with_causes,
     picture::{Board, Picture, Stage},
     plain,
     signals::Interrupts,
-    summary, tui,
+    summary,
+    tui::{self, Options},
 };
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use urr_kit::clock::SystemClock;
 use urr_loadgen::Scenario;
 
+/// A drill.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The scenario, e.g. scenarios/club-night.yaml.
+    pub(crate) file: PathBuf,
+    /// Lines of progress on stderr instead of the screen; the default without a terminal.
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Where the run's files go [default: runs/NAME-TIME].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Keep the logs of a run that failed or was interrupted.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Another seed than the scenario's; the same seed gives the same crowd.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Record every snapshot to this file too, one JSON document a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Look for PostgreSQL and Redis here and nowhere else.
+    #[arg(long, value_name = "DIR", env = "URR_ENGINES_DIR")]
+    pub(crate) engines_dir: Option<PathBuf>,
+    /// Close the screen as soon as the verdict stands, without waiting for a key.
+    #[arg(long)]
+    pub(crate) exit_when_done: bool,
+    #[command(flatten)]
+    pub(crate) looks: Looks,
+}
+
 /// Runs the drill and says how it went.
-pub(crate) async fn run(args: DrillArgs) -> Exit {
+pub(crate) async fn run(args: Args) -> Exit {
     let scenario = match Scenario::load(&args.file) {
         Ok(scenario) => scenario,
         Err(error) => {
             complain(&with_causes(&error));
             return Exit::BadInput;
+        }
+    };
+    let options = match args.looks.options() {
+        Ok(options) => options,
+        Err(failure) => {
+            complain(&format!("error: {failure}"));
+            return failure.exit;
         }
     };
     let clock = SystemClock::shared();
@@ -52,7 +93,7 @@ pub(crate) async fn run(args: DrillArgs) -> Exit {
         clock,
     };
     let over = CancellationToken::new();
-    let screen = show(&hands, args.plain, args.exit_when_done, over.clone());
+    let screen = show(&hands, args.plain, args.exit_when_done, options, over.clone());
     let outcome = drill::run(&plan, &hands).await;
     match outcome {
         Ok(verdict) => {
@@ -72,7 +113,13 @@ pub(crate) async fn run(args: DrillArgs) -> Exit {
 }
 
 /// The terminal UI where there is a terminal, lines of progress elsewhere.
-fn show(hands: &Stagehands, plain: bool, exit_when_done: bool, over: CancellationToken) -> JoinHandle<()> {
+fn show(
+    hands: &Stagehands,
+    plain: bool,
+    exit_when_done: bool,
+    options: Options,
+    over: CancellationToken,
+) -> JoinHandle<()> {
     let pictures = hands.board.watch();
     let clock = hands.clock.clone();
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
@@ -99,6 +146,8 @@ fn show(hands: &Stagehands, plain: bool, exit_when_done: bool, over: Cancellatio
         actor: tui::actor(),
         exit_when_done,
         clock,
+        options,
+        replay: None,
     };
     let interrupts = hands.interrupts.clone();
     tokio::spawn(async move {

@@ -4,15 +4,12 @@
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use urr_core::{
-    sale::{Sale, SaleId},
-    snapshot::Snapshot,
-};
+use urr_core::sale::{Sale, SaleId};
 
 /// How long connecting to the control API may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an answer may take; applying a sale writes to three stores.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an unexpected answer is quoted.
 const QUOTED_CHARS: usize = 200;
 
@@ -89,10 +86,11 @@ pub(crate) struct ControlClient {
     sale: SaleId,
 }
 
+/// A refusal's body. Both names are on the wire at once, so neither can be an alias of the other.
 #[derive(Deserialize)]
 struct Problem {
-    #[serde(alias = "error")]
     message: Option<String>,
+    error: Option<String>,
 }
 
 impl ControlClient {
@@ -111,18 +109,6 @@ impl ControlClient {
         self.send(self.request(Method::PUT, "").json(sale))
             .await
             .map(|_| ())
-    }
-
-    /// The sale right now.
-    pub(crate) async fn snapshot(&self) -> Result<Snapshot, ControlError> {
-        self.send(self.request(Method::GET, "/snapshot"))
-            .await?
-            .json()
-            .await
-            .map_err(|source| ControlError::Garbled {
-                url: self.base.clone(),
-                source,
-            })
     }
 
     /// Carries out a change by hand.
@@ -165,19 +151,49 @@ impl ControlClient {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ControlError> {
-        let response = request.send().await.map_err(|source| ControlError::Unreachable {
-            url: self.base.clone(),
-            source,
-        })?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let body = response.text().await.unwrap_or_default();
-        let message = serde_json::from_str::<Problem>(&body)
-            .ok()
-            .and_then(|p| p.message)
-            .unwrap_or_else(|| body.chars().take(QUOTED_CHARS).collect());
-        Err(ControlError::Refused { status, message })
+        answered(&self.base, request).await
+    }
+
+    /// Where and with what, for whoever hands this control API on to other processes.
+    pub(crate) fn address(&self) -> (&str, &str, SaleId) {
+        (&self.base, &self.token, self.sale)
+    }
+}
+
+/// Sends `request` to the control API at `base`; a refusal is an error that quotes its reason.
+pub(super) async fn answered(base: &str, request: RequestBuilder) -> Result<Response, ControlError> {
+    let response = request.send().await.map_err(|source| ControlError::Unreachable {
+        url: base.to_owned(),
+        source,
+    })?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body = response.text().await.unwrap_or_default();
+    let message = reason(&body);
+    Err(ControlError::Refused { status, message })
+}
+
+/// The reason in a refusal's body, or the body's beginning.
+fn reason(body: &str) -> String {
+    serde_json::from_str::<Problem>(body)
+        .ok()
+        .and_then(|problem| problem.message.or(problem.error))
+        .unwrap_or_else(|| body.chars().take(QUOTED_CHARS).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusals_reason_is_found_under_either_name_and_under_both() {
+        assert_eq!(reason(r#"{"error":"x","message":"too fast"}"#), "too fast");
+        assert_eq!(reason(r#"{"message":"too fast","error":"x"}"#), "too fast");
+        assert_eq!(reason(r#"{"error":"too fast"}"#), "too fast");
+        assert_eq!(reason(r#"{"message":"too fast"}"#), "too fast");
+        assert_eq!(reason("<html>"), "<html>");
+        assert_eq!(reason(&"x".repeat(999)).len(), QUOTED_CHARS);
     }
 }

@@ -1,20 +1,17 @@
-//! The control plane's snapshots: onto the board and, one JSON document a line, into the run's
-//! recording.
+//! The control plane's snapshots: onto the board and, with what only the drill sees (the visitors'
+//! side, its own deeds), into the run's recording.
 
 use super::witness::Witness;
 use crate::{
     control::{ControlClient, Received, follow},
     picture::{Board, Feed},
+    recording::Recorder,
 };
 use anyhow::Context as _;
-use std::{
-    fs::File,
-    io::{BufWriter, Write as _},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use urr_core::snapshot::Snapshot;
+use urr_core::snapshot::{EventLine, Snapshot};
 
 /// Snapshots on their way to the board; it takes them at once.
 const IN_FLIGHT: usize = 8;
@@ -30,9 +27,7 @@ pub(super) fn start(
     let files = recordings
         .iter()
         .map(|path| {
-            File::create(path)
-                .map(BufWriter::new)
-                .with_context(|| format!("creating the recording {}", path.display()))
+            Recorder::create(path).with_context(|| format!("creating the recording {}", path.display()))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let (to, received) = mpsc::channel(IN_FLIGHT);
@@ -44,13 +39,14 @@ async fn take(
     mut received: mpsc::Receiver<Received>,
     board: Board,
     witness: Witness,
-    mut files: Vec<BufWriter<File>>,
+    mut files: Vec<Recorder>,
 ) {
     while let Some(news) = received.recv().await {
         match news {
             Received::Lost(why) => board.feed(Feed::Lost(why)),
             Received::Snapshot(snapshot) => {
-                files.retain_mut(|file| match write(file, &snapshot) {
+                let (seen, notes) = with_visitors(&snapshot, &board);
+                files.retain_mut(|file| match file.write(&seen, &notes) {
                     Ok(()) => true,
                     Err(error) => {
                         // A full disk costs the recording, not the drill.
@@ -63,14 +59,14 @@ async fn take(
             }
         }
     }
-    for mut file in files {
-        if let Err(error) = file.flush() {
-            tracing::error!(%error, "the end of the recording is missing");
-        }
-    }
 }
 
-fn write(file: &mut BufWriter<File>, snapshot: &Snapshot) -> std::io::Result<()> {
-    serde_json::to_writer(&mut *file, snapshot)?;
-    file.write_all(b"\n")
+/// The snapshot as this screen shows it: with the visitors' side, and the drill's own deeds.
+fn with_visitors(snapshot: &Snapshot, board: &Board) -> (Snapshot, Vec<EventLine>) {
+    let picture = board.now_showing();
+    let seen = Snapshot {
+        crowd: picture.load.as_deref().cloned(),
+        ..snapshot.clone()
+    };
+    (seen, picture.notes.into_iter().collect())
 }

@@ -19,7 +19,10 @@ pub(super) fn of(scenario: &Scenario, live: &LiveView) -> LoadView {
 
 /// From arrived to a ticket, in people.
 pub(super) fn funnel(f: &Funnel) -> Vec<FunnelStep> {
-    let step = |label, count| FunnelStep { label, count };
+    let step = |label: &'static str, count| FunnelStep {
+        label: label.into(),
+        count,
+    };
     vec![
         step("arrived", f.arrived),
         step("joined", f.joined),
@@ -32,8 +35,8 @@ pub(super) fn funnel(f: &Funnel) -> Vec<FunnelStep> {
 
 /// Those who left beside the way; the last ones tell about the run itself.
 pub(super) fn asides(f: &Funnel) -> Vec<Aside> {
-    let aside = |label, count, alarming| Aside {
-        label,
+    let aside = |label: &'static str, count, alarming| Aside {
+        label: label.into(),
         count,
         alarming,
     };
@@ -66,6 +69,7 @@ fn latency(step: &StepView) -> StepLatency {
         p50_ms,
         p95_ms,
         p99_ms,
+        buckets: step.buckets.clone(),
     }
 }
 

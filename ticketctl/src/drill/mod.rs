@@ -21,11 +21,13 @@ mod venue;
 mod witness;
 
 pub(crate) use plan::{Plan, default_target};
+pub(crate) use report::verdict as verdict_of;
 
 use crate::{
     control::ControlClient,
     exit::Exit,
     picture::{Board, Stage, Verdict},
+    running::{self, Announced, Running},
     signals::Interrupts,
     text::countdown,
 };
@@ -84,6 +86,8 @@ struct Host {
     fleet: Fleet,
     services: Option<Services>,
     feed: Option<JoinHandle<()>>,
+    /// How the other commands of this user find the drill.
+    announced: Option<Announced>,
     /// Ends everything that runs beside the steps.
     stop: CancellationToken,
 }
@@ -111,6 +115,7 @@ pub(crate) async fn run(plan: &Plan, hands: &Stagehands) -> Result<Verdict, Fail
         fleet,
         services: None,
         feed: None,
+        announced: None,
         stop: CancellationToken::new(),
     };
     // Boxed: the future of a whole opening is large.
@@ -186,6 +191,7 @@ async fn steps(plan: &Plan, hands: &Stagehands, host: &mut Host, dir: &Path) -> 
         .context("building an HTTP client")?;
     control.put(&sale).await.context("announcing the sale")?;
     hands.control.send_replace(Some(control.clone()));
+    host.announced = announce(scenario, services, &secrets, &control, clock.now());
     let witness = Witness::new(clock.now(), sale.capacity.replicas);
     let mut recordings = vec![dir.join("snapshots.ndjson")];
     recordings.extend(plan.record.clone());
@@ -228,7 +234,11 @@ async fn steps(plan: &Plan, hands: &Stagehands, host: &mut Host, dir: &Path) -> 
         witness: &witness,
     };
     let (result, unapplied) = load::with_faults(run, unrest).await?;
+    for stage in result.stages() {
+        board.note(clock.now(), "load", stage.to_string());
+    }
 
+    let settling = Instant::now();
     board.stage(Stage::Quiesce, "");
     let quiet = settle::Quiet {
         services,
@@ -238,9 +248,13 @@ async fn steps(plan: &Plan, hands: &Stagehands, host: &mut Host, dir: &Path) -> 
     };
     let mut unsettled = quiet.wait(board).await?;
     unsettled.extend(unapplied);
+    let took_s = |since: Instant| since.elapsed().as_secs_f64();
+    board.note(clock.now(), "drill", format!("settled in {:.1} s", took_s(settling)));
 
+    let auditing = Instant::now();
     board.stage(Stage::Audit, "");
-    let audit = auditor.judge(&sale, &result.observations.laws, &witness).await?;
+    let audit = auditor.judge(&sale, &result.observations.laws, &witness, dir).await?;
+    board.note(clock.now(), "drill", format!("audited in {:.1} s", took_s(auditing)));
 
     board.stage(Stage::Report, "");
     let outcome = report::Outcome {
@@ -250,6 +264,7 @@ async fn steps(plan: &Plan, hands: &Stagehands, host: &mut Host, dir: &Path) -> 
         audit,
         witness: &witness,
         unsettled,
+        storage: auditor.storage(),
     };
     outcome.conclude(dir, board)
 }
@@ -273,6 +288,32 @@ impl Host {
             tracing::error!(%error, "the engines' directory was not removed");
         }
     }
+}
+
+/// Tells the other commands of this user where the drill is. One that cannot be found so can be
+/// told with `--control`, so this fails nothing.
+fn announce(
+    scenario: &urr_loadgen::Scenario,
+    services: &Services,
+    secrets: &Secrets,
+    control: &ControlClient,
+    now: urr_core::time::Millis,
+) -> Option<Announced> {
+    let (url, token, sale) = control.address();
+    let env = services.settings.to_env().into_iter().chain(secrets.to_env());
+    let running = Running {
+        pid: std::process::id(),
+        title: scenario.title.clone(),
+        control_url: url.to_owned(),
+        token: token.to_owned(),
+        sale,
+        public_url: services.public.clone(),
+        env: env.collect(),
+        since: now,
+    };
+    running::announce(&running)
+        .inspect_err(|error| tracing::warn!(%error, "other commands will not find this drill by themselves"))
+        .ok()
 }
 
 fn engine_options(plan: &Plan) -> EngineOptions {
@@ -308,6 +349,7 @@ fn files(dir: &Path) -> Vec<(&'static str, PathBuf)> {
         ("data", "report.json"),
         ("junit", "junit.xml"),
         ("recording", "snapshots.ndjson"),
+        ("evidence", crate::evidence::FILE),
         ("logs", "logs"),
     ]
     .into_iter()

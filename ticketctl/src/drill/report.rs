@@ -4,6 +4,7 @@
 use super::{load_view, plan::Plan, witness::Witness};
 use crate::{
     exit::Exit,
+    forecast::forecast_vs_outcome,
     picture::{Board, LawLine, LawVerdict, ThresholdLine, Verdict},
     text::grouped,
 };
@@ -15,7 +16,7 @@ use urr_core::{
 };
 use urr_loadgen::{
     LoadResult,
-    report::{Conclusion, Meta, RunReport},
+    report::{Conclusion, Meta, RunReport, StorageUse},
 };
 
 /// Everything the run has come to.
@@ -26,6 +27,7 @@ pub(super) struct Outcome<'a> {
     pub(super) audit: AuditReport,
     pub(super) witness: &'a Witness,
     pub(super) unsettled: Vec<String>,
+    pub(super) storage: StorageUse,
 }
 
 impl Outcome<'_> {
@@ -38,6 +40,7 @@ impl Outcome<'_> {
             audit,
             witness,
             unsettled,
+            storage,
         } = self;
         let picture = board.now_showing();
         let mut events: Vec<_> = picture.notes.into_iter().collect();
@@ -63,14 +66,21 @@ impl Outcome<'_> {
                 machine: machine(),
                 version: format!("ticketctl {}", env!("CARGO_PKG_VERSION")),
                 events,
+                storage: Some(storage),
+                ..Meta::default()
             },
         };
         urr_loadgen::report::write(dir, &report).context("writing the report")?;
-        Ok(verdict(&report, unsettled))
+        let comparison = forecast_vs_outcome(&plan.scenario, &report.sale, &report.load, &report.snapshots);
+        comparison.write(dir).context("writing the forecast")?;
+        let mut verdict = verdict(&report, unsettled);
+        verdict.forecast = comparison.lines();
+        Ok(verdict)
     }
 }
 
-fn verdict(report: &RunReport, unsettled: Vec<String>) -> Verdict {
+/// The verdict that a finished run has come to.
+pub(crate) fn verdict(report: &RunReport, unsettled: Vec<String>) -> Verdict {
     let load = &report.load;
     let findings = report.audit.iter().flat_map(|audit| &audit.findings);
     let mut asides = load_view::asides(&load.funnel);
@@ -92,6 +102,7 @@ fn verdict(report: &RunReport, unsettled: Vec<String>) -> Verdict {
         funnel: load_view::funnel(&load.funnel),
         asides,
         unsettled,
+        forecast: Vec::new(),
         took: Duration::ZERO,
         files: Vec::new(),
     }

@@ -112,6 +112,8 @@ fn layout(
             ("NO_COLOR".to_owned(), "1".to_owned()),
             // Loopback has no TLS; a browser would keep Secure cookies to itself.
             ("COOKIE_SECURE".to_owned(), "false".to_owned()),
+            // Whoever watches from another terminal sees where this is.
+            ("URR_ENVIRONMENT".to_owned(), "drill".to_owned()),
             (
                 "RESERVATION_CLEANUP_INTERVAL_MS".to_owned(),
                 // A rehearsal may ask for slower sweeping, as production has it.

@@ -95,7 +95,7 @@ impl Quiet<'_> {
         let mut redis = client.get_multiplexed_async_connection().await?;
         let mut behind: BTreeMap<String, usize> = BTreeMap::new();
         for topic in TOPICS {
-            let key = format!("{}events:{topic}", self.services.settings.key_prefix);
+            let key = format!("{}{{events}}:{topic}", self.services.settings.key_prefix);
             let exists: bool = redis::cmd("EXISTS").arg(&key).query_async(&mut redis).await?;
             if !exists {
                 continue;

@@ -112,17 +112,10 @@ mod tests {
 
     fn at(ms: i64) -> Snapshot {
         Snapshot {
-            sale: uuid::Uuid::nil(),
-            name: String::new(),
             at: Millis(ms),
             phase: Phase::Open,
-            opens_at: Millis(0),
             closes_at: Millis(1),
-            room: None,
-            queue: None,
-            seats: None,
-            warnings: Vec::new(),
-            events: Vec::new(),
+            ..Snapshot::unknown(uuid::Uuid::nil())
         }
     }
 

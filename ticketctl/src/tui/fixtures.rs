@@ -1,18 +1,25 @@
 //! Fixed pictures for tests: the same club night, twelve seconds after it opened, and its end.
 
-use super::{state::App, theme::Theme};
+use super::{
+    config::Options,
+    keymap::Keymap,
+    player::Player,
+    state::{App, View},
+    theme::{Palette, Theme},
+};
 use crate::{
     exit::Exit,
     picture::{
-        Aside, Feed, FunnelStep, LawLine, LawVerdict, LoadView, Picture, Stage, StepLatency, ThresholdLine,
-        Verdict,
+        Aside, Environment, Feed, FunnelStep, LawLine, LawVerdict, LoadView, Picture, Source, Stage,
+        StepLatency, ThresholdLine, Verdict,
     },
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use urr_core::{
+    crowd::{BUCKETS, bucket_of_us},
     law::Law,
     sale::Phase,
-    snapshot::{EventLine, QueueView, RoomView, SeatsView, SectionView, Snapshot},
+    snapshot::{CapacityView, EventLine, QueueView, RoomView, SeatsView, SectionView, ServiceView, Snapshot},
     time::Millis,
 };
 use uuid::Uuid;
@@ -22,7 +29,7 @@ pub(super) const OPENED: Millis = Millis(1_800_000_000_000);
 
 /// Everything a terminal can do.
 pub(super) const FULL: Theme = Theme {
-    colour: true,
+    palette: Palette::Dark,
     unicode: true,
 };
 
@@ -84,23 +91,53 @@ pub(super) fn snapshot() -> Snapshot {
                 text: "the sale opened at 200 a second".to_owned(),
             },
         ],
+        environment: Some("drill".to_owned()),
+        capacity: Some(CapacityView {
+            ready_replicas: 4,
+            desired_replicas: 4,
+            rate_per_replica: 100,
+        }),
+        services: vec![ServiceView {
+            name: "booking".to_owned(),
+            ready: 4,
+            desired: 4,
+        }],
+        crowd: None,
     }
 }
 
+/// Half of `count` at the median, and so on up.
+fn buckets(count: u64, [p50_ms, p95_ms, p99_ms]: [f64; 3]) -> Vec<u64> {
+    let mut buckets = vec![0; BUCKETS];
+    let mut put = |ms: f64, n: u64| {
+        let us = std::time::Duration::from_secs_f64(ms / 1000.0).as_micros();
+        buckets[bucket_of_us(u64::try_from(us).unwrap())] += n;
+    };
+    let (most, some) = (count / 2, count * 45 / 100);
+    put(p50_ms, most);
+    put(p95_ms, some);
+    put(p99_ms, count - most - some);
+    buckets
+}
+
 pub(super) fn load() -> LoadView {
-    let step = |label, count| FunnelStep { label, count };
-    let aside = |label, count, alarming| Aside {
-        label,
+    let step = |label: &'static str, count| FunnelStep {
+        label: label.into(),
+        count,
+    };
+    let aside = |label: &'static str, count, alarming| Aside {
+        label: label.into(),
         count,
         alarming,
     };
-    let latency = |name: &str, count, errors, p50_ms, p95_ms, p99_ms| StepLatency {
+    let latency = |name: &str, count: u64, errors: u64, p50_ms, p95_ms, p99_ms| StepLatency {
         name: name.to_owned(),
         count,
         errors,
         p50_ms,
         p95_ms,
         p99_ms,
+        buckets: buckets(count - errors, [p50_ms, p95_ms, p99_ms]),
     };
     LoadView {
         planned: 5_000,
@@ -122,9 +159,9 @@ pub(super) fn load() -> LoadView {
             latency("join", 4_990, 0, 1.2, 4.8, 9.9),
             latency("poll", 21_400, 0, 0.8, 2.1, 5.0),
             latency("queue", 4_120, 3, 1.9, 6.2, 14.0),
-            latency("seats", 1_802, 0, 3.1, 12.0, 31.0),
+            latency("seat-map", 1_802, 0, 3.1, 12.0, 31.0),
             latency("hold", 980, 0, 8.4, 38.0, 77.0),
-            latency("pay", 412, 0, 212.0, 480.0, 1_204.0),
+            latency("confirm", 412, 0, 212.0, 480.0, 1_204.0),
         ],
     }
 }
@@ -144,20 +181,63 @@ pub(super) fn picture() -> Picture {
     picture
 }
 
-/// Twelve and a bit seconds after the opening, with a minute of history.
+fn options() -> Options {
+    Options {
+        theme: FULL,
+        keymap: Keymap::default(),
+        armed: true,
+    }
+}
+
+/// Twelve and a bit seconds after the opening, with half a minute of history, steering on.
 pub(super) fn app() -> App {
-    let mut app = App::new(picture(), FULL, "mk".to_owned(), OPENED);
-    let mut earlier = snapshot();
+    let mut app = App::new(picture(), options(), "mk".to_owned(), OPENED);
     for second in 0..30u64 {
-        let since = i64::try_from(second).unwrap();
-        earlier.at = OPENED.plus_s(since - 18);
+        let (mut earlier, mut visitors) = (snapshot(), load());
+        earlier.at = OPENED.plus_s(i64::try_from(second).unwrap() - 18);
         let room = earlier.room.as_mut().unwrap();
-        room.issued = (second * second * 9).min(5_000);
+        (room.issued, room.serving) = ((second * second * 9).min(5_000), second.saturating_sub(18) * 113);
         earlier.queue.as_mut().unwrap().admitted_total = second.saturating_sub(18) * 113;
-        earlier.seats.as_mut().unwrap().sold = second.saturating_sub(20) * 40;
-        app.history.take(&earlier);
+        let seats = earlier.seats.as_mut().unwrap();
+        seats.sold = second.saturating_sub(20) * 40;
+        seats.free = seats.capacity - seats.held - seats.sold;
+        for step in &mut visitors.latency {
+            for count in &mut step.buckets {
+                *count = *count * second / 30;
+            }
+            step.errors = step.errors * second / 30;
+        }
+        let mut picture = picture();
+        picture.snapshot = Some(Arc::new(earlier));
+        picture.load = Some(Arc::new(visitors));
+        app.take(picture, OPENED.plus_s(i64::try_from(second).unwrap() - 18));
     }
     app.take(picture(), OPENED.plus_ms(12_340));
+    app
+}
+
+/// The same instant, of a control plane in production, and nobody measures the visitors' side.
+pub(super) fn production() -> App {
+    let mut picture = picture();
+    picture.source = Source::Live {
+        url: "https://control.tickets.example".to_owned(),
+    };
+    picture.environment = Environment::Prod;
+    picture.load = None;
+    let mut app = app();
+    app.armed = false;
+    app.take(picture, OPENED.plus_ms(12_340));
+    app
+}
+
+/// The same instant, in a recording of a minute.
+pub(super) fn replay() -> App {
+    let mut app = app();
+    app.picture.source = Source::Replay {
+        file: "snapshots.ndjson".to_owned(),
+    };
+    let times = (0..=120).map(|n| OPENED.plus_ms(n * 500)).collect();
+    app.player = Some(Player::new(times));
     app
 }
 
@@ -168,6 +248,7 @@ pub(super) fn finished() -> App {
     picture.verdict = Some(Arc::new(verdict(LawVerdict::Held)));
     let mut app = app();
     app.take(picture, OPENED.plus_s(40));
+    app.show(View::Verdict);
     app
 }
 
@@ -223,6 +304,7 @@ pub(super) fn verdict(cap: LawVerdict) -> Verdict {
         funnel,
         asides,
         unsettled: Vec::new(),
+        forecast: Vec::new(),
         took: Duration::from_secs(52),
         files: vec![
             (

@@ -1,37 +1,53 @@
-//! A few minutes of per-second rates for the sparklines, taken from differences between
-//! snapshots. Bounded: a week-long session holds as much as a short one.
+//! What happened, second by second, at four scales: for sparklines, the heatmap and burn rates.
+//!
+//! Taken from differences between pictures. Bounded: every scale keeps as many columns as the
+//! widest screen shows, whatever the length of the session.
 
-use std::collections::VecDeque;
-use urr_core::{snapshot::Snapshot, time::Millis};
+mod scaled;
+mod second;
 
-/// Seconds kept: wider than any terminal's sparkline.
-const SECONDS_KEPT: usize = 300;
+pub(crate) use scaled::{SCALES_S, Scaled};
+pub(crate) use second::{Heat, Second};
 
-/// Rates per second, oldest first.
+use crate::picture::LoadView;
+use second::Counters;
+use urr_core::{
+    crowd::is_request,
+    effect::Flow,
+    slo::{Slo, Tally},
+    snapshot::Snapshot,
+};
+
+/// Seconds over which "lately" is measured.
+const LATELY_S: usize = 10;
+
+/// Steps of the journey whose latency is kept; a journey has fifteen.
+const STEPS_MAX: usize = 32;
+
+/// The columns of a session.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
-    joined: VecDeque<u64>,
-    let_in: VecDeque<u64>,
-    sold: VecDeque<u64>,
+    seconds: Scaled,
+    steps: Vec<String>,
     last: Option<Counters>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Counters {
-    at: Millis,
-    epoch: u32,
-    issued: u64,
-    admitted: u64,
-    sold: u64,
+    /// Time since the last column that is no whole second: it counts to the next one.
+    carry_ms: u64,
 }
 
 impl History {
-    /// Takes in a snapshot; a new point appears once a second has passed since the last one.
-    pub(crate) fn take(&mut self, snapshot: &Snapshot) {
-        let Some(now) = Counters::of(snapshot, self.last) else {
+    /// Takes in a picture; a new column appears once a second has passed since the last one.
+    pub(crate) fn take(&mut self, snapshot: &Snapshot, load: Option<&LoadView>) {
+        if let Some(load) = load {
+            for step in &load.latency {
+                if !self.steps.contains(&step.name) && self.steps.len() < STEPS_MAX {
+                    self.steps.push(step.name.clone());
+                }
+            }
+        }
+        let Some(now) = Counters::of(snapshot, load, &self.steps, self.last.as_ref()) else {
             return;
         };
-        let Some(before) = self.last else {
+        let Some(before) = self.last.as_ref() else {
             self.last = Some(now);
             return;
         };
@@ -44,109 +60,164 @@ impl History {
         if elapsed_ms < 1000 {
             return;
         }
-        let elapsed_ms = elapsed_ms.unsigned_abs();
+        let second = now.since(before, elapsed_ms.unsigned_abs());
         // After a gap in the stream its seconds share the average, so that time stays linear.
-        let points = (elapsed_ms / 1000).clamp(1, SECONDS_KEPT as u64);
-        let per_s = |now: u64, before: u64| now.saturating_sub(before) * 1000 / elapsed_ms;
-        for _ in 0..points {
-            push(&mut self.joined, per_s(now.issued, before.issued));
-            push(&mut self.let_in, per_s(now.admitted, before.admitted));
-            push(&mut self.sold, per_s(now.sold, before.sold));
-        }
+        self.carry_ms = self.carry_ms.saturating_add(elapsed_ms.unsigned_abs());
+        self.seconds.push(&second, self.carry_ms / 1000);
+        self.carry_ms %= 1000;
         self.last = Some(now);
     }
 
-    /// People who joined, per second.
-    pub(crate) fn joined(&self) -> Vec<u64> {
-        self.joined.iter().copied().collect()
+    /// One figure per column at `scale` (index of [`SCALES_S`]), oldest first, per second.
+    pub(crate) fn per_s(&self, scale: usize, figure: fn(&Second) -> u64) -> Vec<u64> {
+        self.seconds
+            .columns(scale)
+            .map(|(s, column)| figure(column) / s.max(1))
+            .collect()
     }
 
-    /// People let in, per second.
-    pub(crate) fn let_in(&self) -> Vec<u64> {
-        self.let_in.iter().copied().collect()
+    /// People waiting at the end of each column.
+    pub(crate) fn waiting(&self, scale: usize) -> Vec<u64> {
+        self.seconds
+            .columns(scale)
+            .map(|(_, column)| column.waiting)
+            .collect()
     }
 
-    /// Seats sold, per second.
-    pub(crate) fn sold(&self) -> Vec<u64> {
-        self.sold.iter().copied().collect()
+    /// How long requests of `step` (or of all) took, column by column, oldest first.
+    pub(crate) fn heat(&self, scale: usize, step: Option<&str>) -> Vec<Heat> {
+        let index = step.map(|name| self.steps.iter().position(|known| known == name));
+        let columns = self.seconds.columns(scale);
+        columns
+            .map(|(_, column)| match index {
+                None => column.sum(|index| self.steps.get(index).is_some_and(|name| is_request(name))),
+                Some(Some(index)) => column.heat.get(index).copied().unwrap_or_default(),
+                Some(None) => Heat::default(),
+            })
+            .collect()
     }
-}
 
-impl Counters {
-    /// A part that is missing from this snapshot keeps its last value: not knowing is not zero.
-    fn of(snapshot: &Snapshot, last: Option<Self>) -> Option<Self> {
-        let room = snapshot.room.as_ref();
-        if room.is_none() && snapshot.queue.is_none() && snapshot.seats.is_none() {
-            return None;
+    /// The requests of `slo`'s step in the last `seconds`, as far as they are kept.
+    pub(crate) fn tally(&self, slo: Slo, seconds: usize) -> Option<Tally> {
+        let index = self.steps.iter().position(|known| known == slo.step)?;
+        let columns: Vec<_> = self.seconds.columns(0).collect();
+        let recent = columns.iter().rev().take(seconds);
+        let mut sum = Tally::default();
+        for (_, column) in recent {
+            if let Some(heat) = column.heat.get(index) {
+                let one = heat.tally(slo.bound_ms);
+                sum.total += one.total;
+                sum.bad += one.bad;
+            }
         }
-        Some(Self {
-            at: snapshot.at,
-            epoch: room.map_or_else(|| last.map_or(0, |l| l.epoch), |r| r.epoch),
-            issued: room.map_or_else(|| last.map_or(0, |l| l.issued), |r| r.issued),
-            admitted: snapshot
-                .queue
-                .as_ref()
-                .map_or_else(|| last.map_or(0, |l| l.admitted), |q| q.admitted_total),
-            sold: snapshot
-                .seats
-                .as_ref()
-                .map_or_else(|| last.map_or(0, |l| l.sold), |s| s.sold),
-        })
+        Some(sum)
     }
-}
 
-fn push(points: &mut VecDeque<u64>, value: u64) {
-    if points.len() == SECONDS_KEPT {
-        points.pop_front();
+    /// What is in no single snapshot: how fast people come in and seats go.
+    pub(crate) fn flow(&self) -> Flow {
+        let columns: Vec<_> = self.seconds.columns(0).collect();
+        let recent = &columns[columns.len().saturating_sub(LATELY_S)..];
+        let seconds = u64::try_from(recent.len()).unwrap_or(0);
+        let per_s = |figure: fn(&Second) -> u64| {
+            let sum: u64 = recent.iter().map(|(_, column)| figure(column)).sum();
+            sum.checked_div(seconds)
+        };
+        Flow {
+            let_in_per_s: per_s(|second| second.let_in),
+            sold_per_s: per_s(|second| second.sold),
+            // A trend of three seconds would forecast a rush as if it went on for ever.
+            joined_per_s: per_s(|second| second.joined).filter(|_| recent.len() == LATELY_S),
+        }
     }
-    points.push_back(value);
+
+    /// Steps it has heard of.
+    #[cfg(test)]
+    pub(crate) fn steps_known(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Columns held, for the test that a week costs no more than an hour.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.seconds.held()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tui::fixtures;
+    use urr_core::snapshot::Snapshot;
+
+    fn issued(snapshot: &mut Snapshot, issued: u64) {
+        snapshot.room.as_mut().unwrap().issued = issued;
+    }
+
+    fn joined(history: &History) -> Vec<u64> {
+        history.per_s(0, |second| second.joined)
+    }
 
     #[test]
     fn points_are_per_second_and_survive_gaps() {
         let mut history = History::default();
         let mut snapshot = fixtures::snapshot();
-        let room = |s: &mut Snapshot, issued| s.room.as_mut().unwrap().issued = issued;
-        room(&mut snapshot, 100);
-        history.take(&snapshot);
+        issued(&mut snapshot, 100);
+        history.take(&snapshot, None);
         snapshot.at = snapshot.at.plus_ms(500);
-        room(&mut snapshot, 900);
-        history.take(&snapshot);
-        assert!(history.joined().is_empty(), "half a second is no point");
+        issued(&mut snapshot, 900);
+        history.take(&snapshot, None);
+        assert!(joined(&history).is_empty(), "half a second is no point");
         snapshot.at = snapshot.at.plus_ms(500);
-        room(&mut snapshot, 1_100);
-        history.take(&snapshot);
+        issued(&mut snapshot, 1_100);
+        history.take(&snapshot, None);
         snapshot.at = snapshot.at.plus_s(3);
-        room(&mut snapshot, 1_400);
-        history.take(&snapshot);
-        assert_eq!(history.joined(), [1_000, 100, 100, 100]);
+        issued(&mut snapshot, 1_400);
+        history.take(&snapshot, None);
+        assert_eq!(joined(&history), [1_000, 100, 100, 100]);
     }
 
     #[test]
     fn a_new_line_does_not_count_as_a_crowd() {
         let mut history = History::default();
         let mut snapshot = fixtures::snapshot();
-        history.take(&snapshot);
-        snapshot.at = snapshot.at.plus_s(2);
-        snapshot.room.as_mut().unwrap().epoch += 1;
-        snapshot.room.as_mut().unwrap().issued = 1_000_000;
-        history.take(&snapshot);
-        assert!(history.joined().is_empty());
+        history.take(&snapshot, None);
+        snapshot.at = snapshot.at.plus_s(1);
+        let room = snapshot.room.as_mut().unwrap();
+        (room.epoch, room.issued) = (2, 9_000);
+        history.take(&snapshot, None);
+        assert!(joined(&history).is_empty());
     }
 
     #[test]
-    fn a_week_holds_as_much_as_five_minutes() {
+    fn the_heat_of_a_second_is_what_was_asked_in_it() {
         let mut history = History::default();
         let mut snapshot = fixtures::snapshot();
-        for _ in 0..1_000 {
+        let mut load = fixtures::load();
+        history.take(&snapshot, Some(&load));
+        snapshot.at = snapshot.at.plus_s(1);
+        load.latency[0].buckets[7] += 6; // 100 to 200 ms
+        load.latency[0].buckets[2] += 14;
+        load.latency[0].errors += 1;
+        history.take(&snapshot, Some(&load));
+        let heat = history.heat(0, Some("join"));
+        assert_eq!((heat[0].count(7), heat[0].count(2), heat[0].failed), (6, 14, 1));
+        assert_eq!(history.heat(0, Some("pay"))[0], Heat::default());
+        let tally = history.tally(Slo::of("join").unwrap(), 60).unwrap();
+        assert_eq!(tally, Tally { total: 21, bad: 7 });
+    }
+
+    #[test]
+    fn lately_is_the_last_ten_seconds() {
+        let mut history = History::default();
+        assert_eq!(history.flow(), Flow::default());
+        let mut snapshot = fixtures::snapshot();
+        for second in 0..30u64 {
             snapshot.at = snapshot.at.plus_s(1);
-            history.take(&snapshot);
+            snapshot.queue.as_mut().unwrap().admitted_total =
+                if second < 20 { 0 } else { (second - 19) * 50 };
+            history.take(&snapshot, None);
         }
-        assert_eq!(history.joined().len(), SECONDS_KEPT);
+        assert_eq!(history.flow().let_in_per_s, Some(50));
+        assert_eq!(history.flow().sold_per_s, Some(0));
     }
 }

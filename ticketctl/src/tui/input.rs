@@ -1,15 +1,22 @@
 //! Keys to changes of state and to effects the loop carries out. Pure, so that two-step steering
 //! is a test and not a hope.
 
-use super::{
-    state::{App, Mode},
-    steer::{Field, Proposal, set_rate},
-};
-use crate::control::{Action, Override};
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+mod dialogs;
+mod typed;
 
-/// How many digits a typed number may have; all rates and caps fit.
-const MOST_DIGITS: usize = 7;
+pub(super) use dialogs::asks_name;
+
+use super::{
+    command::Seek,
+    history::SCALES_S,
+    keymap::{Action, Chord},
+    state::{App, Mode, View},
+    steer::{Proposal, set_rate},
+    theme::Palette,
+    view,
+};
+use crate::control::Override;
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 /// What the loop must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +42,14 @@ pub(crate) fn key(app: &mut App, event: KeyEvent) -> Effect {
     }
     app.closes_at = None;
     match std::mem::replace(&mut app.mode, Mode::Watch) {
-        Mode::Watch => watching(app, event.code),
-        Mode::Help => Effect::None, // any key closes it
-        Mode::Typing(field, text) => typing(app, field, text, event.code),
-        Mode::Confirm(proposal) => confirming(app, proposal, event.code),
+        Mode::Watch => match app.keymap.action(Chord::of(event)) {
+            Some(action) => act(app, action),
+            None => Effect::None,
+        },
+        Mode::Help(from) => dialogs::help(app, from, event.code),
+        Mode::Palette(text, marked) => typed::palette(app, text, marked, event.code),
+        Mode::Filter(text) => typed::filter(app, text, event.code),
+        Mode::Confirm(proposal, name) => dialogs::confirm(app, proposal, name, event.code),
         Mode::ConfirmQuit => match event.code {
             KeyCode::Char('y' | 'Y') | KeyCode::Enter => Effect::Quit,
             _ => Effect::None,
@@ -46,48 +57,152 @@ pub(crate) fn key(app: &mut App, event: KeyEvent) -> Effect {
     }
 }
 
-fn watching(app: &mut App, code: KeyCode) -> Effect {
-    match code {
-        KeyCode::Char('q') if app.over() => return Effect::Quit,
-        KeyCode::Esc | KeyCode::Enter if app.over() => return Effect::Quit,
-        KeyCode::Char('q') => app.mode = Mode::ConfirmQuit,
-        KeyCode::Char('?' | 'h') => app.mode = Mode::Help,
-        KeyCode::Tab if app.over() => app.look_back = !app.look_back,
-        KeyCode::Char(' ') => freeze(app),
-        KeyCode::Char('p') => propose(app, |app| {
-            let snapshot = app.picture.snapshot.as_ref().ok_or(NO_DATA)?;
-            Proposal::pause_or_resume(snapshot)
-        }),
-        KeyCode::Char('+' | '=') => propose(app, |app| rate_by(app, 10)),
-        KeyCode::Char('-' | '_') => propose(app, |app| rate_by(app, -10)),
-        KeyCode::Char('r') => start_typing(app, Field::Rate),
-        KeyCode::Char('c') => start_typing(app, Field::Cap),
-        _ => {}
+fn act(app: &mut App, action: Action) -> Effect {
+    match action {
+        Action::View(n) => show(app, n),
+        Action::NextPane => app.focus = app.focus.step(true),
+        Action::PreviousPane => app.focus = app.focus.step(false),
+        Action::Up => app.cursor = app.cursor.saturating_sub(1),
+        Action::Down => app.cursor = (app.cursor + 1).min(last_row(app)),
+        Action::Top => app.cursor = 0,
+        Action::Bottom => app.cursor = last_row(app),
+        Action::Open => return open(app),
+        Action::Back => return back(app),
+        Action::Filter => app.mode = Mode::Filter(app.filter.clone()),
+        Action::Palette => app.mode = Mode::Palette(String::new(), None),
+        Action::Help => app.mode = Mode::Help(0),
+        Action::Freeze => freeze(app),
+        Action::Expand => app.expanded = !app.expanded,
+        Action::Finer => app.scale = app.scale.saturating_sub(1),
+        Action::Coarser => app.scale = (app.scale + 1).min(SCALES_S.len() - 1),
+        Action::Theme => theme(app, app.theme.palette.next()),
+        Action::Arm => arm(app, !app.armed),
+        Action::PauseResume => propose(app, |app| Proposal::pause_or_resume(app.snapshot()?, app.flow())),
+        Action::RateUp => propose(app, |app| rate_by(app, 10)),
+        Action::RateDown => propose(app, |app| rate_by(app, -10)),
+        Action::Rate => prefill(app, "rate "),
+        Action::Cap => prefill(app, "cap "),
+        Action::Undo => undo(app),
+        Action::Quit if app.over() || !is_drill(app) => return Effect::Quit,
+        Action::Quit => app.mode = Mode::ConfirmQuit,
+        _ => replay(app, action),
     }
     Effect::None
 }
 
-const NO_DATA: &str = "nothing is known about the sale yet";
-
-fn rate_by(app: &App, percent: i32) -> Result<Proposal, &'static str> {
-    let snapshot = app.picture.snapshot.as_ref().ok_or(NO_DATA)?;
-    let from = set_rate(snapshot).ok_or("the rate is not known: neither tier could be read")?;
-    Ok(Proposal::rate_by(snapshot, from, percent))
+fn is_drill(app: &App) -> bool {
+    app.picture.source == crate::picture::Source::Drill
 }
 
-fn propose(app: &mut App, make: impl FnOnce(&App) -> Result<Proposal, &'static str>) {
+fn show(app: &mut App, n: u8) {
+    match View::numbered(n) {
+        Some(View::Verdict) if !app.over() => app.say(true, "there is no verdict yet"),
+        Some(view) => app.show(view),
+        None => {}
+    }
+}
+
+fn last_row(app: &App) -> usize {
+    view::rows(app).saturating_sub(1)
+}
+
+/// One step in: from mission control to a pane's view, from a row to more about it, from advice to
+/// the command it suggests.
+fn open(app: &mut App) -> Effect {
+    if app.over() && app.view == View::Verdict {
+        return Effect::Quit;
+    }
+    if app.view == View::Mission {
+        let view = app.focus.view();
+        app.show(view);
+        return Effect::None;
+    }
+    if let Some(command) = view::suggested(app) {
+        prefill(app, &command);
+    } else if view::rows(app) > 0 {
+        app.opened = true;
+    }
+    Effect::None
+}
+
+/// One step out; out of mission control only when nothing is running any more.
+fn back(app: &mut App) -> Effect {
+    if app.opened {
+        app.opened = false;
+    } else if app.expanded {
+        app.expanded = false;
+    } else if !app.filter.is_empty() {
+        app.filter.clear();
+        app.cursor = 0;
+    } else if app.over() && app.view == View::Verdict {
+        return Effect::Quit;
+    } else if app.view != View::Mission {
+        app.show(View::Mission);
+    }
+    Effect::None
+}
+
+fn freeze(app: &mut App) {
+    if let Some(player) = &mut app.player {
+        player.toggle();
+        return;
+    }
+    app.frozen = match app.frozen.take() {
+        Some(_) => None,
+        None => Some((app.now, Box::new(app.picture.clone()))),
+    };
+}
+
+fn theme(app: &mut App, palette: Palette) {
+    if app.theme.palette == Palette::Mono && std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+        app.say(true, "NO_COLOR is set: there is one theme, mono");
+        return;
+    }
+    app.theme.palette = palette;
+    app.say(false, format!("theme {}", palette.name()));
+}
+
+fn arm(app: &mut App, armed: bool) {
+    if armed && app.player.is_some() {
+        app.say(true, "read-only: this is a recording");
+        return;
+    }
+    app.armed = armed;
+    if armed {
+        let text = format!("steering is ON as {}: every change is previewed first", app.actor);
+        app.say(false, text);
+    } else {
+        app.say(false, "steering is off: look only");
+    }
+}
+
+fn rate_by(app: &App, percent: i32) -> Result<Proposal, String> {
+    let snapshot = app.snapshot()?;
+    let from = set_rate(snapshot).ok_or("the rate is not known: neither tier could be read")?;
+    Ok(Proposal::rate_by(snapshot, app.flow(), from, percent))
+}
+
+fn propose(app: &mut App, make: impl FnOnce(&App) -> Result<Proposal, String>) {
     if refuse_read_only(app) {
         return;
     }
     match make(app) {
-        Ok(proposal) => app.mode = Mode::Confirm(proposal),
+        Ok(proposal) => app.mode = Mode::Confirm(Box::new(proposal), String::new()),
         Err(why) => app.say(true, why),
     }
 }
 
-fn start_typing(app: &mut App, field: Field) {
+fn undo(app: &mut App) {
+    propose(app, |app| {
+        app.undo
+            .clone()
+            .ok_or_else(|| "nothing was changed from here yet".to_owned())
+    });
+}
+
+fn prefill(app: &mut App, text: &str) {
     if !refuse_read_only(app) {
-        app.mode = Mode::Typing(field, String::new());
+        app.mode = Mode::Palette(text.to_owned(), None);
     }
 }
 
@@ -99,207 +214,24 @@ fn refuse_read_only(app: &mut App) -> bool {
     true
 }
 
-fn freeze(app: &mut App) {
-    app.frozen = match app.frozen.take() {
-        Some(_) => None,
-        None => Some((app.now, Box::new(app.picture.clone()))),
+fn replay(app: &mut App, action: Action) {
+    let opens_at = app.picture.opens_at;
+    let Some(player) = &mut app.player else {
+        app.say(true, "there is no recording to go through: this is live");
+        return;
     };
-}
-
-fn typing(app: &mut App, field: Field, mut text: String, code: KeyCode) -> Effect {
-    match code {
-        KeyCode::Esc => return Effect::None,
-        KeyCode::Backspace => {
-            text.pop();
-        }
-        KeyCode::Char(c) if c.is_ascii_digit() && text.len() < MOST_DIGITS => text.push(c),
-        KeyCode::Enter => {
-            let Some(snapshot) = app.picture.snapshot.as_ref() else {
-                app.say(true, NO_DATA);
-                return Effect::None;
-            };
-            match Proposal::typed(field, &text, snapshot) {
-                Ok(proposal) => app.mode = Mode::Confirm(proposal),
-                Err(why) => {
-                    app.say(true, why);
-                    app.mode = Mode::Typing(field, text);
-                }
-            }
-            return Effect::None;
-        }
+    match action {
+        Action::StepOn => player.step(true),
+        Action::StepBack => player.step(false),
+        Action::SeekOn => player.seek(Seek::By(10_000), opens_at),
+        Action::SeekBack => player.seek(Seek::By(-10_000), opens_at),
+        Action::Faster => player.faster(true),
+        Action::Slower => player.faster(false),
+        Action::First => player.seek(Seek::Percent(0), opens_at),
+        Action::Last => player.seek(Seek::Percent(100), opens_at),
         _ => {}
-    }
-    app.mode = Mode::Typing(field, text);
-    Effect::None
-}
-
-fn confirming(app: &mut App, proposal: Proposal, code: KeyCode) -> Effect {
-    match code {
-        KeyCode::Enter => {
-            // The control plane may have died while the preview was read.
-            if refuse_read_only(app) {
-                return Effect::None;
-            }
-            app.say(false, format!("sent: {}", proposal.title()));
-            Effect::Send(proposal.into_override(&app.actor))
-        }
-        KeyCode::Esc | KeyCode::Char('q' | 'n') => {
-            app.say(false, "nothing changed");
-            Effect::None
-        }
-        // Another press moves the proposal on, not the sale.
-        KeyCode::Char(c @ ('+' | '=' | '-' | '_')) => {
-            app.mode = Mode::Confirm(stepped(app, proposal, matches!(c, '+' | '=')));
-            Effect::None
-        }
-        _ => {
-            app.mode = Mode::Confirm(proposal);
-            Effect::None
-        }
-    }
-}
-
-fn stepped(app: &App, proposal: Proposal, up: bool) -> Proposal {
-    match (proposal.action, app.picture.snapshot.as_ref()) {
-        (Action::Rate(rate), Some(snapshot)) => Proposal::rate_by(snapshot, rate, if up { 10 } else { -10 }),
-        _ => proposal,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{picture::Feed, tui::fixtures};
-
-    fn press(app: &mut App, keys: &str) -> Effect {
-        let mut last = Effect::None;
-        for c in keys.chars() {
-            let code = match c {
-                '⏎' => KeyCode::Enter,
-                '⎋' => KeyCode::Esc,
-                '⌫' => KeyCode::Backspace,
-                '⇥' => KeyCode::Tab,
-                c => KeyCode::Char(c),
-            };
-            last = key(app, KeyEvent::new(code, KeyModifiers::NONE));
-        }
-        last
-    }
-
-    #[test]
-    fn steering_takes_two_steps() {
-        let mut app = fixtures::app();
-        assert_eq!(press(&mut app, "+"), Effect::None);
-        assert!(matches!(app.mode, Mode::Confirm(_)), "{:?}", app.mode);
-        let Effect::Send(sent) = press(&mut app, "⏎") else {
-            panic!("Enter sends")
-        };
-        assert_eq!(sent.action, Action::Rate(220));
-        assert_eq!(sent.actor, "mk");
-        assert_eq!(sent.reason, "from the terminal: rate 200 -> 220 a second");
-        assert_eq!(app.mode, Mode::Watch);
-    }
-
-    #[test]
-    fn escape_changes_nothing() {
-        let mut app = fixtures::app();
-        assert_eq!(press(&mut app, "p⎋"), Effect::None);
-        assert_eq!(app.mode, Mode::Watch);
-        assert_eq!(app.notice.as_ref().unwrap().text, "nothing changed");
-        assert_eq!(press(&mut app, "⏎"), Effect::None, "a late Enter is nobody's");
-    }
-
-    #[test]
-    fn more_presses_move_the_proposal_not_the_sale() {
-        let mut app = fixtures::app();
-        let Effect::Send(sent) = press(&mut app, "++-⏎") else {
-            panic!()
-        };
-        // 200 -> 220 -> 242 -> 218
-        assert_eq!(sent.action, Action::Rate(218));
-    }
-
-    #[test]
-    fn a_rate_is_typed_corrected_and_confirmed() {
-        let mut app = fixtures::app();
-        assert_eq!(press(&mut app, "r30x5⌫0⏎"), Effect::None);
-        let Mode::Confirm(proposal) = &app.mode else {
-            panic!("{:?}", app.mode)
-        };
-        assert_eq!(proposal.action, Action::Rate(300));
-        assert_eq!(proposal.from, Some(200));
-        assert!(matches!(press(&mut app, "⏎"), Effect::Send(_)));
-    }
-
-    #[test]
-    fn nothing_typed_is_refused_and_stays_open() {
-        let mut app = fixtures::app();
-        press(&mut app, "c⏎");
-        assert!(matches!(app.mode, Mode::Typing(Field::Cap, _)));
-        assert!(app.notice.as_ref().unwrap().bad);
-    }
-
-    #[test]
-    fn without_the_control_api_the_screen_is_read_only() {
-        for keys in ["p", "+", "-", "r", "c"] {
-            let mut app = fixtures::app();
-            app.picture.feed = Feed::Lost("connection refused".to_owned());
-            assert_eq!(press(&mut app, keys), Effect::None);
-            assert_eq!(app.mode, Mode::Watch);
-            assert_eq!(
-                app.notice.as_ref().unwrap().text,
-                "read-only: the control API is away (connection refused)"
-            );
-        }
-    }
-
-    #[test]
-    fn a_control_api_that_dies_during_the_preview_gets_nothing() {
-        let mut app = fixtures::app();
-        press(&mut app, "+");
-        app.picture.feed = Feed::Lost("connection refused".to_owned());
-        assert_eq!(press(&mut app, "⏎"), Effect::None);
-    }
-
-    #[test]
-    fn quitting_a_running_drill_is_asked_and_a_finished_one_is_not() {
-        let mut app = fixtures::app();
-        assert_eq!(press(&mut app, "q"), Effect::None);
-        assert_eq!(press(&mut app, "n"), Effect::None);
-        assert_eq!(press(&mut app, "qy"), Effect::Quit);
-        let mut app = fixtures::finished();
-        assert_eq!(press(&mut app, "q"), Effect::Quit);
-    }
-
-    #[test]
-    fn control_c_is_never_asked() {
-        let mut app = fixtures::app();
-        press(&mut app, "+");
-        let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(key(&mut app, event), Effect::Interrupt);
-    }
-
-    #[test]
-    fn space_freezes_the_screen_and_not_the_drill() {
-        let mut app = fixtures::app();
-        press(&mut app, " ");
-        let before = app.shown().snapshot.clone();
-        let mut next = app.picture.clone();
-        let mut snapshot = fixtures::snapshot();
-        snapshot.room.as_mut().unwrap().issued = 4_999;
-        next.snapshot = Some(std::sync::Arc::new(snapshot));
-        app.take(next, app.now.plus_s(1));
-        assert_eq!(app.shown().snapshot, before);
-        press(&mut app, " ");
-        assert_ne!(app.shown().snapshot, before);
-    }
-
-    #[test]
-    fn any_key_keeps_the_verdict_on_the_screen() {
-        let mut app = fixtures::finished();
-        app.closes_at = Some(app.now.plus_s(30));
-        press(&mut app, "⇥");
-        assert_eq!(app.closes_at, None);
-        assert!(app.look_back);
-    }
-}
+mod tests;

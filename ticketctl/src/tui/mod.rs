@@ -1,11 +1,18 @@
-//! Mission control: one screen on which an opening is watched and steered.
+//! Mission control: one screen on which an opening is watched and steered, or watched again.
 //!
 //! `state` is what is shown, `input` turns keys into changes and effects, `view` draws; all three
-//! are pure. This file is the loop around them and the only place that touches the terminal. The
-//! drill does not know it exists: it writes a picture, this reads it.
+//! are pure. This file is the loop around them and the only place that touches the terminal. Who
+//! writes the pictures (a drill, a control plane's stream, a recording) does not know it exists.
 
+mod command;
+mod config;
+mod cost;
+mod face;
 mod history;
 mod input;
+mod keymap;
+mod player;
+mod replay;
 mod state;
 pub(crate) mod steer;
 pub(crate) mod term;
@@ -16,6 +23,8 @@ mod view;
 mod fixtures;
 #[cfg(test)]
 mod screens;
+#[cfg(test)]
+mod week;
 
 use crate::{
     control::{ControlClient, Override},
@@ -30,15 +39,19 @@ use state::App;
 use std::{io, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use urr_kit::clock::SharedClock;
 
-pub(crate) use theme::Theme;
+pub(crate) use config::{Options, template};
+pub(crate) use cost::measure;
+pub(crate) use replay::Replay;
+pub(crate) use theme::Palette;
 
-/// At most ten pictures a second: the countdown shows tenths, nothing changes faster.
-const FRAME: Duration = Duration::from_millis(100);
+/// At most twenty pictures a second, however many snapshots come: the eye sees no more, and the
+/// cost of a screen has a bound.
+const FRAME: Duration = Duration::from_millis(50);
 
 /// How long the verdict stays when nobody touches a key. Nothing is held by then, but a drill
 /// started by a script on a terminal must not hang for ever.
@@ -49,43 +62,55 @@ const OVERRIDES_IN_FLIGHT: usize = 16;
 
 /// What the loop needs from its host.
 pub(crate) struct Setup {
-    /// The drill's picture.
+    /// Pictures of the sale.
     pub(crate) pictures: watch::Receiver<Picture>,
     /// The control API, once its address is known.
     pub(crate) control: watch::Receiver<Option<ControlClient>>,
     /// Where `q` and Ctrl-C go.
     pub(crate) interrupts: Interrupts,
-    /// The drill has ended without a verdict: the screen must go, so that the reason can be read.
+    /// What is watched has ended without a verdict: the screen must go, so that the reason can be
+    /// read.
     pub(crate) over: CancellationToken,
     /// Who steers.
     pub(crate) actor: String,
     /// Whether to close as soon as the verdict stands.
     pub(crate) exit_when_done: bool,
-    /// Wall clock, the same as the control plane's on one machine.
+    /// Wall clock.
     pub(crate) clock: SharedClock,
+    /// Looks and keys.
+    pub(crate) options: Options,
+    /// A recording, instead of pictures.
+    pub(crate) replay: Option<Replay>,
 }
 
-/// Runs until the verdict is closed or the drill is interrupted. The terminal is restored on
-/// every way out.
+/// Runs until the verdict is closed, the watcher has seen enough or is interrupted. The terminal is
+/// restored on every way out.
 pub(crate) async fn run(mut setup: Setup) -> io::Result<()> {
     let guard = term::Guard::take();
     let mut terminal = term::open()?;
     let mut keys = EventStream::new();
-    let first = setup.pictures.borrow_and_update().clone();
-    let mut app = App::new(first, Theme::from_env(), setup.actor.clone(), setup.clock.now());
+    let mut app = first(&mut setup);
     let (answers, mut answered) = mpsc::channel::<Result<Override, String>>(OVERRIDES_IN_FLIGHT);
-    let mut ticks = tokio::time::interval(FRAME);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut drawn_at: Option<Instant> = None;
+    let mut ticked_at = Instant::now();
     let mut dirty = true;
     while term::is_ours() {
+        if let Some(replay) = &mut setup.replay {
+            dirty |= replay.show(&mut app).map_err(io::Error::other)?;
+        }
         if dirty && drawn_at.is_none_or(|at| at.elapsed() >= FRAME) {
             draw(&mut terminal, &app)?;
             drawn_at = Some(Instant::now());
             dirty = false;
         }
+        let wake = match (dirty, drawn_at) {
+            (true, Some(at)) => at + FRAME,
+            _ => Instant::now() + app.changes_within(),
+        };
         let effect = tokio::select! {
             biased;
+            () = setup.interrupts.asked() => break,
+            () = setup.over.cancelled() => break,
             event = keys.next() => match event {
                 Some(Ok(Event::Key(event))) => {
                     dirty = true;
@@ -100,32 +125,30 @@ pub(crate) async fn run(mut setup: Setup) -> io::Result<()> {
                 // The terminal is gone (closed window): the drill ends as by a hang-up.
                 None => Effect::Interrupt,
             },
-            () = setup.interrupts.asked() => break,
-            () = setup.over.cancelled() => break,
+            Some(answer) = answered.recv() => {
+                dirty = true;
+                tell(&mut app, answer);
+                Effect::None
+            }
             changed = setup.pictures.changed() => {
                 if changed.is_err() {
-                    break; // the drill is gone; its error is printed once we are out
+                    break; // what is watched is gone; its error is printed once we are out
                 }
                 dirty = true;
                 let picture = setup.pictures.borrow_and_update().clone();
                 take(&mut app, picture, &setup);
                 Effect::None
             }
-            Some(answer) = answered.recv() => {
+            () = tokio::time::sleep_until(wake) => {
                 dirty = true;
-                tell(&mut app, answer);
-                Effect::None
-            }
-            _ = ticks.tick() => {
-                dirty = true;
-                app.tick(setup.clock.now());
                 Effect::None
             }
         };
+        pass(&mut app, &setup, &mut ticked_at);
         match effect {
             Effect::None => {}
             Effect::Send(change) => send(&setup, change, &answers),
-            Effect::Quit if app.over() => break,
+            Effect::Quit if app.over() || setup.replay.is_some() => break,
             Effect::Quit | Effect::Interrupt => {
                 setup.interrupts.ask();
                 break;
@@ -140,14 +163,32 @@ pub(crate) async fn run(mut setup: Setup) -> io::Result<()> {
     Ok(())
 }
 
+fn first(setup: &mut Setup) -> App {
+    let picture = setup.pictures.borrow_and_update().clone();
+    let now = setup.clock.now();
+    let mut app = App::new(picture, setup.options.clone(), setup.actor.clone(), now);
+    app.player = setup.replay.as_ref().map(Replay::player);
+    app
+}
+
+/// Time passes: on the wall, and in a recording.
+fn pass(app: &mut App, setup: &Setup, ticked_at: &mut Instant) {
+    let elapsed = ticked_at.elapsed();
+    *ticked_at = Instant::now();
+    if let Some(player) = &mut app.player {
+        player.tick(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX));
+    }
+    app.tick(setup.clock.now());
+}
+
 fn take(app: &mut App, picture: Picture, setup: &Setup) {
     let was_over = app.over();
-    let now = setup.clock.now();
-    app.take(picture, now);
+    app.take(picture, setup.clock.now());
     if app.over() && !was_over {
         app.frozen = None;
         app.mode = state::Mode::Watch;
-        app.closes_at = Some(now.plus_ms(VERDICT_STAYS_MS));
+        app.show(state::View::Verdict);
+        app.closes_at = Some(app.now.plus_ms(VERDICT_STAYS_MS));
     }
 }
 

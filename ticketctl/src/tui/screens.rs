@@ -1,13 +1,14 @@
-//! Whole screens, as people see them: every size class, with and without colour and UTF-8.
+//! Whole screens, as people see them: every size class, every view, every theme, with and without
+//! colour and UTF-8. Texts and styles are snapshots; what must not be lost is asserted by name.
 
 use super::{
     fixtures::{self, FULL},
     input,
-    state::App,
-    theme::Theme,
+    state::{App, Mode, View},
+    theme::{Palette, Theme},
     view,
 };
-use crate::picture::{Feed, LawVerdict, Picture};
+use crate::picture::{Environment, Feed, LawVerdict, Picture};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{
     Terminal,
@@ -20,11 +21,11 @@ use std::sync::Arc;
 const SIZES: [(u16, u16); 6] = [(200, 50), (120, 36), (80, 24), (60, 20), (40, 10), (30, 8)];
 
 const NO_COLOUR: Theme = Theme {
-    colour: false,
+    palette: Palette::Mono,
     unicode: true,
 };
 const ASCII: Theme = Theme {
-    colour: false,
+    palette: Palette::Mono,
     unicode: false,
 };
 
@@ -34,20 +35,53 @@ fn screen(app: &App, (width, height): (u16, u16)) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
+fn rows(buffer: &Buffer) -> impl Iterator<Item = &[Cell]> {
+    buffer.content.chunks(usize::from(buffer.area.width))
+}
+
 fn text(buffer: &Buffer) -> String {
-    let width = usize::from(buffer.area.width);
-    buffer
-        .content
-        .chunks(width)
+    rows(buffer)
         .map(|row| row.iter().map(Cell::symbol).collect::<String>())
         .map(|row| row.trim_end().to_owned() + "\n")
         .collect()
 }
 
+/// Each row as runs of equal style: `Red/Bold "BROKEN" | ...`. Plain stretches are left out.
+fn styles(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for (number, row) in rows(buffer).enumerate() {
+        let mut runs: Vec<(String, String)> = Vec::new();
+        for cell in row {
+            let mut name = Vec::new();
+            if cell.fg != Color::Reset {
+                name.push(format!("{:?}", cell.fg));
+            }
+            if cell.bg != Color::Reset {
+                name.push(format!("on {:?}", cell.bg));
+            }
+            if !cell.modifier.is_empty() {
+                name.push(format!("{:?}", cell.modifier));
+            }
+            let name = name.join(" ");
+            match runs.last_mut() {
+                Some((last, text)) if *last == name => text.push_str(cell.symbol()),
+                _ => runs.push((name, cell.symbol().to_owned())),
+            }
+        }
+        let told = runs
+            .into_iter()
+            .filter(|(name, text)| !name.is_empty() && !text.trim().is_empty());
+        let told: Vec<String> = told
+            .map(|(name, text)| format!("{name} {:?}", text.trim()))
+            .collect();
+        out.push_str(&format!("{number:>2} {}\n", told.join(" | ")));
+    }
+    out
+}
+
 /// The cell where `word` starts.
 fn cell_at<'b>(buffer: &'b Buffer, word: &str) -> &'b Cell {
-    let width = usize::from(buffer.area.width);
-    for row in buffer.content.chunks(width) {
+    for row in rows(buffer) {
         let line: Vec<&str> = row.iter().map(Cell::symbol).collect();
         for start in 0..line.len() {
             if line[start..].concat().starts_with(word) {
@@ -58,12 +92,60 @@ fn cell_at<'b>(buffer: &'b Buffer, word: &str) -> &'b Cell {
     panic!("no \"{word}\" in\n{}", text(buffer));
 }
 
+fn press(app: &mut App, keys: &str) {
+    for c in keys.chars() {
+        let code = match c {
+            '⏎' => KeyCode::Enter,
+            '⇥' => KeyCode::Tab,
+            c => KeyCode::Char(c),
+        };
+        input::key(app, KeyEvent::new(code, KeyModifiers::NONE));
+    }
+}
+
 #[test]
 fn mission_control_at_every_size() {
     for (width, height) in SIZES {
         let shown = text(&screen(&fixtures::app(), (width, height)));
         insta::assert_snapshot!(format!("mission_control_{width}x{height}"), shown);
     }
+}
+
+#[test]
+fn every_view_has_a_screen_of_its_own() {
+    for view in View::ALL {
+        for (width, height) in [(120, 36), (80, 24), (60, 20)] {
+            let mut app = fixtures::app();
+            app.show(view);
+            let shown = text(&screen(&app, (width, height)));
+            if width == 120 && !matches!(view, View::Mission | View::Verdict) {
+                insta::assert_snapshot!(format!("view_{}_120x36", view.name()), shown);
+            }
+            assert!(shown.contains("T+00:00:12"), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_row_opens_to_all_that_is_known_of_it() {
+    for (name, keys) in [
+        ("section", "3jj⏎"),
+        ("law", "5jj⏎"),
+        ("event", "6G⏎"),
+        ("step", "4jjjjj⏎"),
+    ] {
+        let mut app = fixtures::app();
+        press(&mut app, keys);
+        insta::assert_snapshot!(format!("opened_{name}_80x24"), text(&screen(&app, (80, 24))));
+    }
+}
+
+#[test]
+fn any_pane_can_fill_the_screen() {
+    let mut app = fixtures::app();
+    press(&mut app, "⇥⇥⇥e");
+    let shown = text(&screen(&app, (80, 24)));
+    insta::assert_snapshot!("expanded_80x24", shown);
 }
 
 #[test]
@@ -84,6 +166,28 @@ fn a_broken_law_comes_with_its_example() {
 }
 
 #[test]
+fn a_law_seen_broken_is_red_on_every_size_at_once() {
+    let mut app = fixtures::app();
+    let mut picture = app.picture.clone();
+    let mut snapshot = fixtures::snapshot();
+    snapshot.at = snapshot.at.plus_s(1);
+    snapshot.seats.as_mut().unwrap().sold += 1;
+    picture.snapshot = Some(Arc::new(snapshot));
+    app.take(picture, app.now.plus_s(1));
+    for size in SIZES {
+        let buffer = screen(&app, size);
+        assert!(text(&buffer).to_lowercase().contains("law"), "{size:?}");
+        assert_eq!(
+            cell_at(&buffer, "BROKEN").fg,
+            Color::Red,
+            "{size:?}\n{}",
+            text(&buffer)
+        );
+    }
+    assert!(text(&screen(&app, (120, 36))).contains("no-oversell was seen broken"));
+}
+
+#[test]
 fn before_anything_is_known_every_pane_says_so() {
     let mut app = fixtures::app();
     app.picture = Picture::new("Club night");
@@ -95,23 +199,75 @@ fn before_anything_is_known_every_pane_says_so() {
 }
 
 #[test]
+fn what_nobody_measures_is_said_and_not_shown_as_zero() {
+    let buffer = screen(&fixtures::production(), (120, 36));
+    insta::assert_snapshot!("production_120x36", text(&buffer));
+    assert_eq!(cell_at(&buffer, "PROD: real people").bg, Color::Red);
+}
+
+#[test]
+fn the_environment_cannot_be_missed_in_any_theme() {
+    for palette in Palette::ALL {
+        for environment in [
+            Environment::Prod,
+            Environment::Unnamed,
+            Environment::Named("apac".to_owned()),
+        ] {
+            let mut app = fixtures::production();
+            app.theme.palette = palette;
+            app.picture.environment = environment.clone();
+            for size in SIZES {
+                let buffer = screen(&app, size);
+                let cell = cell_at(&buffer, &environment.word());
+                let reversed = cell.modifier.contains(Modifier::REVERSED);
+                assert!(cell.bg == Color::Red || reversed, "{palette:?} {size:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn without_colour_nothing_is_coloured_and_nothing_is_lost() {
     let mut plain = fixtures::app();
     plain.theme = NO_COLOUR;
-    for size in SIZES {
-        let colourful = screen(&fixtures::app(), size);
-        let buffer = screen(&plain, size);
-        assert_eq!(text(&colourful), text(&buffer), "same words at {size:?}");
-        assert!(
-            buffer
-                .content
-                .iter()
-                .all(|c| c.fg == Color::Reset && c.bg == Color::Reset)
-        );
+    for view in View::ALL {
+        for size in SIZES {
+            let mut colourful = fixtures::app();
+            colourful.show(view);
+            plain.show(view);
+            let (colourful, buffer) = (screen(&colourful, size), screen(&plain, size));
+            assert_eq!(text(&colourful), text(&buffer), "same words at {size:?}");
+            assert!(
+                buffer
+                    .content
+                    .iter()
+                    .all(|c| c.fg == Color::Reset && c.bg == Color::Reset)
+            );
+        }
     }
+    plain.show(View::Mission);
     let buffer = screen(&plain, (120, 36));
     assert!(cell_at(&buffer, "DRILL").modifier.contains(Modifier::REVERSED));
     assert!(cell_at(&buffer, "! WARN").modifier.contains(Modifier::BOLD));
+}
+
+#[test]
+fn every_theme_paints_the_same_words_in_its_own_way() {
+    let words = text(&screen(&fixtures::app(), (80, 24)));
+    for palette in Palette::ALL {
+        let mut app = fixtures::app();
+        app.theme.palette = palette;
+        let buffer = screen(&app, (80, 24));
+        assert_eq!(text(&buffer), words);
+        insta::assert_snapshot!(format!("styles_{}_80x24", palette.name()), styles(&buffer));
+    }
+    let mut bright = fixtures::app();
+    bright.theme.palette = Palette::HighContrast;
+    let dimmed = |cell: &Cell| cell.fg == Color::DarkGray || cell.modifier.contains(Modifier::DIM);
+    assert!(
+        !screen(&bright, (120, 36)).content.iter().any(dimmed),
+        "nothing is dim in high contrast"
+    );
 }
 
 #[test]
@@ -120,15 +276,24 @@ fn with_colour_a_phase_and_a_warning_have_theirs() {
     assert_eq!(cell_at(&buffer, "● OPEN").fg, Color::Green);
     assert_eq!(cell_at(&buffer, "! WARN").fg, Color::Yellow);
     assert_eq!(cell_at(&buffer, "DRILL").bg, Color::Magenta);
+    assert_eq!(cell_at(&buffer, "STEERING").fg, Color::Yellow);
 }
 
 #[test]
 fn a_terminal_without_utf8_gets_ascii_only() {
-    for mut app in [fixtures::app(), fixtures::finished()] {
+    for mut app in [
+        fixtures::app(),
+        fixtures::finished(),
+        fixtures::production(),
+        fixtures::replay(),
+    ] {
         app.theme = ASCII;
-        for size in SIZES {
-            let shown = text(&screen(&app, size));
-            assert!(shown.is_ascii(), "{size:?}\n{shown}");
+        for view in View::ALL {
+            app.show(view);
+            for size in SIZES {
+                let shown = text(&screen(&app, size));
+                assert!(shown.is_ascii(), "{size:?}\n{shown}");
+            }
         }
     }
     let mut app = fixtures::app();
@@ -152,21 +317,95 @@ fn stale_data_is_grey_and_labelled_with_its_age() {
 #[test]
 fn a_change_is_previewed_before_it_is_made() {
     let mut app = fixtures::app();
-    input::key(&mut app, KeyEvent::new(KeyCode::Char('+'), KeyModifiers::NONE));
+    press(&mut app, "+");
     insta::assert_snapshot!("preview_80x24", text(&screen(&app, (80, 24))));
-    input::key(&mut app, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
-    input::key(&mut app, KeyEvent::new(KeyCode::Char('?'), KeyModifiers::NONE));
+    app.mode = Mode::Help(0);
     insta::assert_snapshot!("help_80x24", text(&screen(&app, (80, 24))));
+    insta::assert_snapshot!("help_120x36", text(&screen(&app, (120, 36))));
+    app.mode = Mode::Watch;
+    press(&mut app, ":r⇥");
+    insta::assert_snapshot!("palette_80x24", text(&screen(&app, (80, 24))));
+}
+
+#[test]
+fn a_pause_where_people_are_real_asks_for_the_name() {
+    let mut app = fixtures::production();
+    press(&mut app, "Sp");
+    let shown = text(&screen(&app, (80, 24)));
+    insta::assert_snapshot!("pause_in_production_80x24", shown);
+}
+
+#[test]
+fn a_recording_has_a_time_line() {
+    let mut app = fixtures::replay();
+    press(&mut app, " >");
+    app.player
+        .as_mut()
+        .unwrap()
+        .seek(super::command::Seek::Percent(30), None);
+    let buffer = screen(&app, (120, 36));
+    insta::assert_snapshot!("replay_120x36", text(&buffer));
+    assert!(!text(&buffer).contains("STALE"), "what is long ago is not stale");
+}
+
+#[test]
+fn a_recorded_opening_is_seen_again_as_it_was() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/recording.ndjson");
+    let recording = crate::recording::Recording::open(std::path::Path::new(file)).unwrap();
+    let mut replay = super::replay::Replay::new(recording);
+    let mut app = fixtures::app();
+    app.player = Some(replay.player());
+    app.picture = replay.picture();
+    for (seconds, name) in [(0, "at_the_opening"), (4, "after")] {
+        let to = super::command::Seek::Opening(seconds * 1000);
+        let opens_at = app.picture.opens_at.or_else(|| {
+            replay.show(&mut app).unwrap();
+            app.picture.opens_at
+        });
+        app.player.as_mut().unwrap().seek(to, opens_at);
+        replay.show(&mut app).unwrap();
+        app.player.as_mut().unwrap().toggle();
+        insta::assert_snapshot!(format!("recorded_{name}_120x36"), text(&screen(&app, (120, 36))));
+        assert_eq!(app.laws.broken().count(), 0, "{:?}", app.laws);
+    }
 }
 
 #[test]
 fn no_size_panics() {
     for theme in [FULL, ASCII] {
-        for mut app in [fixtures::app(), fixtures::finished()] {
+        for mut app in [
+            fixtures::app(),
+            fixtures::finished(),
+            fixtures::production(),
+            fixtures::replay(),
+        ] {
             app.theme = theme;
-            for width in [1, 2, 10, 59, 60, 79, 81, 99, 100, 250] {
-                for height in [1, 2, 7, 19, 20, 23, 29, 30, 80] {
-                    screen(&app, (width, height));
+            for view in View::ALL {
+                app.show(view);
+                for opened in [false, true] {
+                    app.opened = opened;
+                    for size in [
+                        (1, 1),
+                        (10, 7),
+                        (60, 20),
+                        (79, 23),
+                        (80, 24),
+                        (99, 30),
+                        (100, 29),
+                        (250, 80),
+                    ] {
+                        screen(&app, size);
+                    }
+                }
+            }
+            for mode in [
+                Mode::Help(3),
+                Mode::Palette(String::new(), Some(4)),
+                Mode::Filter("x".to_owned()),
+            ] {
+                app.mode = mode;
+                for size in [(1, 1), (60, 20), (61, 21), (80, 24)] {
+                    screen(&app, size);
                 }
             }
         }

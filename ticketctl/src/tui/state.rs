@@ -1,16 +1,22 @@
 //! What the terminal shows, and nothing else: no socket, no clock, no screen. `input` changes it,
-//! `view` draws it, `now` is passed in.
+//! `view` draws it, `now` is passed in. Everything it keeps is bounded.
 
 use super::{
-    history::History,
-    steer::{Field, Proposal},
-    theme::Theme,
+    config::Options, history::History, keymap::Keymap, player::Player, steer::Proposal, theme::Theme,
 };
 use crate::{
-    picture::{Feed, Picture},
+    picture::{Feed, Picture, Source},
     text::age,
 };
-use urr_core::time::Millis;
+use std::{collections::VecDeque, time::Duration};
+use urr_core::{
+    advice::{self, Advice},
+    effect::Flow,
+    live::Watch,
+    slo::{self, Slo, Tally},
+    snapshot::Snapshot,
+    time::Millis,
+};
 
 /// Data older than this is called stale: five missed snapshots at two a second.
 pub(crate) const STALE_AFTER_MS: i64 = 2_500;
@@ -18,17 +24,144 @@ pub(crate) const STALE_AFTER_MS: i64 = 2_500;
 /// How long a notice stays in the key line.
 const NOTICE_MS: i64 = 5_000;
 
+/// Seconds over which a burn rate is measured.
+pub(crate) const BURN_WINDOW_S: usize = 60;
+
+/// Snapshots from which the difference between their clock and ours is taken.
+const SKEWS_KEPT: usize = 64;
+
+/// What fills the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Everything at a glance.
+    Mission,
+    /// The waiting room.
+    Room,
+    /// Seats by section.
+    Seats,
+    /// Latency, heatmap, service levels.
+    Latency,
+    /// Services and laws.
+    Health,
+    /// Warnings and events.
+    Events,
+    /// How a drill ended.
+    Verdict,
+}
+
+impl View {
+    /// All, by number from 1.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Mission,
+        Self::Room,
+        Self::Seats,
+        Self::Latency,
+        Self::Health,
+        Self::Events,
+        Self::Verdict,
+    ];
+
+    /// The word after `:view`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Mission => "mission",
+            Self::Room => "room",
+            Self::Seats => "seats",
+            Self::Latency => "latency",
+            Self::Health => "health",
+            Self::Events => "events",
+            Self::Verdict => "verdict",
+        }
+    }
+
+    /// What a person calls it.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Mission => "mission control",
+            Self::Room => "waiting room",
+            Self::Seats => "seats by section",
+            Self::Latency => "latency and service levels",
+            Self::Health => "services and laws",
+            Self::Events => "warnings and events",
+            Self::Verdict => "verdict",
+        }
+    }
+
+    /// By name or number.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        let by_name = Self::ALL.into_iter().find(|view| view.name() == text);
+        by_name.or_else(|| Self::numbered(text.parse().ok()?))
+    }
+
+    /// By number from 1.
+    pub(crate) fn numbered(n: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(n).checked_sub(1)?).copied()
+    }
+}
+
+/// A pane of mission control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pane {
+    /// From arrived to sold.
+    Funnel,
+    /// The waiting room.
+    Room,
+    /// Service levels.
+    Slo,
+    /// The heatmap.
+    Heat,
+    /// Seats.
+    Seats,
+    /// Services and laws.
+    Health,
+    /// Warnings and events.
+    Events,
+}
+
+impl Pane {
+    /// All, in the order in which Tab goes through them.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Funnel,
+        Self::Room,
+        Self::Slo,
+        Self::Heat,
+        Self::Seats,
+        Self::Health,
+        Self::Events,
+    ];
+
+    /// The view that says more about it.
+    pub(crate) const fn view(self) -> View {
+        match self {
+            Self::Funnel | Self::Room => View::Room,
+            Self::Slo | Self::Heat => View::Latency,
+            Self::Seats => View::Seats,
+            Self::Health => View::Health,
+            Self::Events => View::Events,
+        }
+    }
+
+    /// The pane `by` further on.
+    pub(crate) fn step(self, on: bool) -> Self {
+        let at = Self::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
+        let n = Self::ALL.len();
+        Self::ALL[(at + if on { 1 } else { n - 1 }) % n]
+    }
+}
+
 /// What the keys mean right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Looking.
     Watch,
-    /// Reading the keys.
-    Help,
-    /// Typing a number.
-    Typing(Field, String),
-    /// Looking at what a change would do.
-    Confirm(Proposal),
+    /// Reading the keys, from this line on.
+    Help(usize),
+    /// Typing a command; which completion is marked.
+    Palette(String, Option<usize>),
+    /// Typing what rows must contain.
+    Filter(String),
+    /// Looking at what a change would do; what was typed of the sale's name.
+    Confirm(Box<Proposal>, String),
     /// Asked whether to end a running drill.
     ConfirmQuit,
 }
@@ -49,14 +182,22 @@ pub(crate) struct Notice {
 pub(crate) enum Freshness {
     /// Nothing has come yet.
     None,
-    /// Recent; with the age.
-    Live(String),
+    /// Recent.
+    Live,
     /// Old; with the age.
     Stale(String),
     /// The stream is broken; with the age if there ever was data.
     Lost(String),
-    /// The run is over; what is shown is final.
+    /// The run is over, or was long ago; what is shown is final.
     Final,
+}
+
+/// A promise, what became of it in the last minute, and so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Burn {
+    pub(crate) slo: Slo,
+    pub(crate) minute: Tally,
+    pub(crate) so_far: Tally,
 }
 
 /// The terminal's state.
@@ -64,58 +205,164 @@ pub(crate) enum Freshness {
 pub(crate) struct App {
     /// How to draw.
     pub(crate) theme: Theme,
+    /// Which key does what.
+    pub(crate) keymap: Keymap,
     /// The newest picture.
     pub(crate) picture: Picture,
     /// The picture on the screen while frozen.
     pub(crate) frozen: Option<(Millis, Box<Picture>)>,
-    /// Rates by second.
+    /// What happened, second by second.
     pub(crate) history: History,
+    /// The laws as seen from here.
+    pub(crate) laws: Watch,
+    /// What should be looked at.
+    pub(crate) advice: Vec<Advice>,
+    /// Service levels of steps somebody took.
+    pub(crate) burns: Vec<Burn>,
+    /// What fills the screen.
+    pub(crate) view: View,
+    /// The pane of mission control that the keys go to.
+    pub(crate) focus: Pane,
+    /// Whether that pane fills the screen.
+    pub(crate) expanded: bool,
+    /// The selected row of a view's list.
+    pub(crate) cursor: usize,
+    /// Whether more about that row is shown.
+    pub(crate) opened: bool,
+    /// What rows must contain.
+    pub(crate) filter: String,
+    /// Time in a column, an index of `history::SCALES_S`.
+    pub(crate) scale: usize,
     /// What the keys mean.
     pub(crate) mode: Mode,
     /// Feedback.
     pub(crate) notice: Option<Notice>,
-    /// After the end: mission control instead of the verdict.
-    pub(crate) look_back: bool,
+    /// Whether steering is on.
+    pub(crate) armed: bool,
+    /// What takes the last change back.
+    pub(crate) undo: Option<Proposal>,
+    /// Where a replay stands.
+    pub(crate) player: Option<Player>,
     /// After the end: when the screen closes by itself, unless a key is pressed.
     pub(crate) closes_at: Option<Millis>,
-    /// Now.
+    /// Now, by the control plane's clock as far as it is known.
     pub(crate) now: Millis,
     /// Who steers, for the audit log.
     pub(crate) actor: String,
+    /// The control plane's clock minus ours, by the newest snapshots.
+    skews_ms: VecDeque<i64>,
 }
 
 impl App {
     /// A fresh screen.
-    pub(crate) fn new(picture: Picture, theme: Theme, actor: String, now: Millis) -> Self {
+    pub(crate) fn new(picture: Picture, options: Options, actor: String, now: Millis) -> Self {
+        let Options { theme, keymap, armed } = options;
         Self {
             theme,
+            keymap,
             picture,
             frozen: None,
             history: History::default(),
+            laws: Watch::default(),
+            advice: Vec::new(),
+            burns: Vec::new(),
+            view: View::Mission,
+            focus: Pane::Funnel,
+            expanded: false,
+            cursor: 0,
+            opened: false,
+            filter: String::new(),
+            scale: 0,
             mode: Mode::Watch,
             notice: None,
-            look_back: false,
+            armed,
+            undo: None,
+            player: None,
             closes_at: None,
             now,
             actor,
+            skews_ms: VecDeque::new(),
         }
     }
 
-    /// A new picture came.
+    /// A new picture came at `now` by our clock.
     pub(crate) fn take(&mut self, picture: Picture, now: Millis) {
-        self.now = now;
         if let Some(snapshot) = &picture.snapshot {
-            self.history.take(snapshot);
+            let is_new = self
+                .picture
+                .snapshot
+                .as_ref()
+                .is_none_or(|last| last.at != snapshot.at);
+            if is_new && matches!(picture.source, Source::Live { .. }) {
+                self.learn_skew(snapshot.at.since(now));
+            }
+            self.history.take(snapshot, picture.load.as_deref());
+            self.laws.look(snapshot);
         }
         self.picture = picture;
+        self.now = self.shifted(now);
+        self.judge();
     }
 
-    /// Time passed.
+    /// Time passed; `now` by our clock.
     pub(crate) fn tick(&mut self, now: Millis) {
-        self.now = now;
-        if self.notice.as_ref().is_some_and(|n| now.since(n.at) > NOTICE_MS) {
+        self.now = self.shifted(now);
+        if self
+            .notice
+            .as_ref()
+            .is_some_and(|n| self.now.since(n.at) > NOTICE_MS)
+        {
             self.notice = None;
         }
+    }
+
+    /// Forgets everything that was taken from pictures: a replay jumped.
+    pub(crate) fn forget(&mut self) {
+        self.history = History::default();
+        self.laws = Watch::default();
+    }
+
+    /// A snapshot is taken before it arrives, never after: the largest difference seen lately is the
+    /// one that was delayed least.
+    fn learn_skew(&mut self, skew_ms: i64) {
+        if self.skews_ms.len() == SKEWS_KEPT {
+            self.skews_ms.pop_front();
+        }
+        self.skews_ms.push_back(skew_ms);
+    }
+
+    /// How far the control plane's clock is ahead of ours, in milliseconds.
+    pub(crate) fn skew_ms(&self) -> i64 {
+        self.skews_ms.iter().copied().max().unwrap_or(0)
+    }
+
+    fn shifted(&self, now: Millis) -> Millis {
+        now.plus_ms(self.skew_ms())
+    }
+
+    fn judge(&mut self) {
+        let latency = self
+            .picture
+            .load
+            .as_ref()
+            .map(|load| load.latency.as_slice())
+            .unwrap_or_default();
+        let burns = slo::ALL.into_iter().filter_map(|slo| {
+            let step = latency.iter().find(|step| step.name == slo.step)?;
+            Some(Burn {
+                slo,
+                minute: self.history.tally(slo, BURN_WINDOW_S).unwrap_or_default(),
+                so_far: slo.tally(step)?,
+            })
+        });
+        self.burns = burns.collect();
+        let minutes: Vec<_> = self.burns.iter().map(|burn| (burn.slo, burn.minute)).collect();
+        self.advice = match &self.picture.snapshot {
+            Some(snapshot) if !self.over() => {
+                advice::advise(snapshot, self.history.flow(), &minutes, &self.laws)
+            }
+            _ => Vec::new(),
+        };
     }
 
     /// Says something in the key line.
@@ -127,6 +374,15 @@ impl App {
         });
     }
 
+    /// Another view, from its beginning.
+    pub(crate) fn show(&mut self, view: View) {
+        self.view = view;
+        self.cursor = 0;
+        self.opened = false;
+        self.expanded = false;
+        self.filter.clear();
+    }
+
     /// The picture to draw.
     pub(crate) fn shown(&self) -> &Picture {
         self.frozen.as_ref().map_or(&self.picture, |(_, p)| p)
@@ -134,7 +390,24 @@ impl App {
 
     /// The instant to count from: a frozen screen has a frozen clock.
     pub(crate) fn shown_now(&self) -> Millis {
-        self.frozen.as_ref().map_or(self.now, |(at, _)| *at)
+        match (&self.player, &self.frozen) {
+            (Some(player), _) => player.at(),
+            (None, Some((at, _))) => *at,
+            (None, None) => self.now,
+        }
+    }
+
+    /// How soon something on the screen changes though nothing is told: the clock, an age, a replay.
+    pub(crate) fn changes_within(&self) -> Duration {
+        let to_opening = self.picture.opens_at.map(|opens| self.now.since(opens));
+        let ms = match (to_opening, self.player.as_ref().is_some_and(Player::is_playing)) {
+            (_, true) | (Some(-10_500..=10_000), _) => 50,
+            (Some(-610_000..-10_500), _) => 100,
+            // A little after the next whole second.
+            (Some(ms), _) => u64::try_from(1_005 - ms.rem_euclid(1_000)).unwrap_or(1_000),
+            (None, _) => 1_000,
+        };
+        Duration::from_millis(ms)
     }
 
     /// Whether the run is over.
@@ -142,10 +415,20 @@ impl App {
         self.picture.verdict.is_some()
     }
 
+    /// Whether `text` passes the filter.
+    pub(crate) fn passes(&self, text: &str) -> bool {
+        self.filter.is_empty() || text.to_lowercase().contains(&self.filter.to_lowercase())
+    }
+
+    /// How fast people come in and seats go.
+    pub(crate) fn flow(&self) -> Flow {
+        self.history.flow()
+    }
+
     /// How trustworthy the shown numbers are.
     pub(crate) fn freshness(&self) -> Freshness {
         let picture = self.shown();
-        if self.over() {
+        if self.over() || self.player.is_some() {
             return Freshness::Final;
         }
         let since = picture.snapshot.as_ref().map(|s| self.now.since(s.at).max(0));
@@ -153,12 +436,15 @@ impl App {
             (Feed::Lost(_), since) => Freshness::Lost(since.map_or_else(|| "no data".to_owned(), age)),
             (_, None) => Freshness::None,
             (_, Some(ms)) if ms > STALE_AFTER_MS => Freshness::Stale(age(ms)),
-            (_, Some(ms)) => Freshness::Live(age(ms)),
+            (_, Some(_)) => Freshness::Live,
         }
     }
 
     /// Why nothing can be steered now, if so.
     pub(crate) fn read_only(&self) -> Option<String> {
+        if self.player.is_some() {
+            return Some("this is a recording".to_owned());
+        }
         if self.over() {
             return Some("the run is over".to_owned());
         }
@@ -168,7 +454,17 @@ impl App {
             Feed::Live if self.picture.snapshot.is_none() => {
                 Some("nothing is known about the sale yet".to_owned())
             }
+            Feed::Live if !self.armed => Some(match self.keymap.key_of(super::keymap::Action::Arm) {
+                Some(key) => format!("{key} turns steering on"),
+                None => "`:arm` turns steering on".to_owned(),
+            }),
             Feed::Live => None,
         }
+    }
+
+    /// The newest snapshot, or why there is none to steer by.
+    pub(crate) fn snapshot(&self) -> Result<&Snapshot, String> {
+        let snapshot = self.picture.snapshot.as_deref();
+        snapshot.ok_or_else(|| "nothing is known about the sale yet".to_owned())
     }
 }

@@ -1,17 +1,66 @@
 //! Meaning to appearance. Panes ask for a meaning ("warn"), never for a colour, so that NO_COLOR
 //! and terminals without UTF-8 lose nothing: every status is a word and a glyph first.
 
+use crate::picture::Environment;
 use ratatui::style::{Color, Modifier, Style};
 use urr_core::sale::Phase;
+
+/// A set of colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Palette {
+    /// For dark backgrounds.
+    Dark,
+    /// For light backgrounds.
+    Light,
+    /// For tired eyes and projectors: nothing is dimmed.
+    HighContrast,
+    /// No colour at all: bold, dim and reversed.
+    Mono,
+}
+
+impl Palette {
+    /// All, in the order in which the key `t` goes through them.
+    pub(crate) const ALL: [Self; 4] = [Self::Dark, Self::Light, Self::HighContrast, Self::Mono];
+
+    /// As written in a configuration and after `:theme`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::HighContrast => "high-contrast",
+            Self::Mono => "mono",
+        }
+    }
+
+    /// The palette called `name`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|palette| palette.name() == name)
+    }
+
+    /// The one after this.
+    pub(crate) fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|p| *p == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+}
 
 /// How this terminal is drawn on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Theme {
-    /// Whether colours may be used (NO_COLOR unset).
-    pub(crate) colour: bool,
+    /// Its colours.
+    pub(crate) palette: Palette,
     /// Whether glyphs beyond ASCII may be used (UTF-8 locale).
     pub(crate) unicode: bool,
 }
+
+/// Dark, light and high-contrast colours of one meaning.
+type Colours = [Color; 3];
+
+const GOOD: Colours = [Color::Green, Color::Indexed(28), Color::LightGreen];
+const WARN: Colours = [Color::Yellow, Color::Indexed(130), Color::LightYellow];
+const BAD: Colours = [Color::Red, Color::Indexed(160), Color::LightRed];
+const DIM: Colours = [Color::DarkGray, Color::Indexed(243), Color::White];
+const BAR: Colours = [Color::Cyan, Color::Indexed(25), Color::LightCyan];
 
 impl Theme {
     /// From the environment: NO_COLOR (non-empty), TERM and the locale's charset.
@@ -19,7 +68,10 @@ impl Theme {
         let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
         Self {
-            colour: set("NO_COLOR").is_none(),
+            palette: match set("NO_COLOR") {
+                Some(_) => Palette::Mono,
+                None => Palette::Dark,
+            },
             // Without any locale most terminals of today still speak UTF-8 (containers, CI).
             unicode: locale.is_none_or(|l| {
                 let l = l.to_ascii_lowercase();
@@ -28,33 +80,41 @@ impl Theme {
         }
     }
 
-    const fn paint(self, colour: Color, otherwise: Modifier) -> Style {
-        if self.colour {
-            Style::new().fg(colour)
-        } else {
-            Style::new().add_modifier(otherwise)
+    /// The colour of `meaning`, or nothing where there is no colour.
+    const fn colour(self, meaning: Colours) -> Option<Color> {
+        match self.palette {
+            Palette::Dark => Some(meaning[0]),
+            Palette::Light => Some(meaning[1]),
+            Palette::HighContrast => Some(meaning[2]),
+            Palette::Mono => None,
+        }
+    }
+
+    const fn paint(self, meaning: Colours, otherwise: Modifier) -> Style {
+        match self.colour(meaning) {
+            Some(colour) => Style::new().fg(colour),
+            None => Style::new().add_modifier(otherwise),
         }
     }
 
     /// All is well.
     pub(crate) const fn good(self) -> Style {
-        self.paint(Color::Green, Modifier::empty())
+        self.paint(GOOD, Modifier::empty())
     }
 
     /// Look here soon.
     pub(crate) const fn warn(self) -> Style {
-        self.paint(Color::Yellow, Modifier::BOLD)
+        self.paint(WARN, Modifier::BOLD)
     }
 
     /// Look here now.
     pub(crate) const fn bad(self) -> Style {
-        self.paint(Color::Red, Modifier::BOLD)
-            .add_modifier(Modifier::BOLD)
+        self.paint(BAD, Modifier::BOLD).add_modifier(Modifier::BOLD)
     }
 
     /// What can be skipped: labels, stale data.
     pub(crate) const fn dim(self) -> Style {
-        self.paint(Color::DarkGray, Modifier::DIM)
+        self.paint(DIM, Modifier::DIM)
     }
 
     /// The number of a pane that matters most.
@@ -64,25 +124,40 @@ impl Theme {
 
     /// Bars and sparklines.
     pub(crate) const fn bar(self) -> Style {
-        self.paint(Color::Cyan, Modifier::empty())
+        self.paint(BAR, Modifier::empty())
+    }
+
+    /// The frame of the pane that the keys go to.
+    pub(crate) const fn focus(self) -> Style {
+        self.paint(BAR, Modifier::BOLD).add_modifier(Modifier::BOLD)
+    }
+
+    /// The selected row.
+    pub(crate) const fn selected(self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
     }
 
     /// The environment banner: cannot be missed, with or without colour.
-    pub(crate) const fn banner(self) -> Style {
+    pub(crate) const fn banner(self, environment: &Environment) -> Style {
         let style = Style::new().add_modifier(Modifier::BOLD);
-        if self.colour {
-            style.fg(Color::Black).bg(Color::Magenta)
-        } else {
-            style.add_modifier(Modifier::REVERSED)
+        if matches!(self.palette, Palette::Mono) {
+            return style.add_modifier(Modifier::REVERSED);
+        }
+        match environment {
+            Environment::Drill => style.fg(Color::Black).bg(Color::Magenta),
+            Environment::Staging => style.fg(Color::Black).bg(Color::Yellow),
+            Environment::Prod | Environment::Named(_) | Environment::Unnamed => {
+                style.fg(Color::White).bg(Color::Red)
+            }
         }
     }
 
     /// A key in the key line.
     pub(crate) const fn key(self) -> Style {
-        if self.colour {
-            Style::new().fg(Color::Black).bg(Color::Gray)
-        } else {
-            Style::new().add_modifier(Modifier::REVERSED)
+        match self.palette {
+            Palette::Mono => Style::new().add_modifier(Modifier::REVERSED),
+            Palette::Light => Style::new().fg(Color::White).bg(Color::Indexed(240)),
+            Palette::Dark | Palette::HighContrast => Style::new().fg(Color::Black).bg(Color::Gray),
         }
     }
 
@@ -147,6 +222,21 @@ impl Theme {
         }
         out
     }
+
+    /// A cell of the heatmap: how much of a column's requests fell into this row, in five steps
+    /// whose bounds grow by about four, so that a slow few are seen beside a fast many.
+    pub(crate) fn heat(self, part: u64, whole: u64) -> &'static str {
+        const BLOCKS: [&str; 5] = [" ", "░", "▒", "▓", "█"];
+        const ASCII: [&str; 5] = [" ", ".", ":", "+", "#"];
+        let level = match (part, whole) {
+            (0, _) | (_, 0) => 0,
+            (part, whole) if part.saturating_mul(50) < whole => 1,
+            (part, whole) if part.saturating_mul(8) < whole => 2,
+            (part, whole) if part.saturating_mul(2) < whole => 3,
+            _ => 4,
+        };
+        if self.unicode { BLOCKS[level] } else { ASCII[level] }
+    }
 }
 
 #[cfg(test)]
@@ -154,11 +244,11 @@ mod tests {
     use super::*;
 
     const UTF: Theme = Theme {
-        colour: true,
+        palette: Palette::Dark,
         unicode: true,
     };
     const PLAIN: Theme = Theme {
-        colour: false,
+        palette: Palette::Mono,
         unicode: false,
     };
 
@@ -184,17 +274,31 @@ mod tests {
     }
 
     #[test]
+    fn one_slow_request_of_a_million_is_seen() {
+        assert_eq!(UTF.heat(1, 1_000_000), "░");
+        assert_eq!(UTF.heat(0, 1_000_000), " ");
+        assert_eq!(UTF.heat(9, 10), "█");
+        assert_eq!(PLAIN.heat(9, 10), "#");
+    }
+
+    #[test]
     fn without_colour_no_style_sets_one() {
-        for style in [
-            PLAIN.good(),
-            PLAIN.warn(),
-            PLAIN.bad(),
-            PLAIN.dim(),
-            PLAIN.banner(),
-            PLAIN.key(),
-            PLAIN.bar(),
-        ] {
+        let banner = PLAIN.banner(&Environment::Prod);
+        let styles = [PLAIN.good(), PLAIN.warn(), PLAIN.bad(), PLAIN.dim(), banner];
+        for style in styles
+            .into_iter()
+            .chain([PLAIN.key(), PLAIN.bar(), PLAIN.focus()])
+        {
             assert_eq!((style.fg, style.bg), (None, None));
         }
+    }
+
+    #[test]
+    fn palettes_have_names_and_an_order() {
+        for palette in Palette::ALL {
+            assert_eq!(Palette::named(palette.name()), Some(palette));
+        }
+        assert_eq!(Palette::Mono.next(), Palette::Dark);
+        assert_eq!(Palette::named("purple"), None);
     }
 }

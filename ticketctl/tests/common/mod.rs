@@ -78,6 +78,25 @@ impl Stage {
         self.place.path().join("runs/run")
     }
 
+    /// Where the drill's engines live.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.place.path().join("tmp")
+    }
+
+    /// Where it is.
+    pub(crate) fn dir(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// The variables of a drill here, for who starts it in another way.
+    pub(crate) fn env(&self) -> Vec<(String, String)> {
+        let tmp = self.place.path().join("tmp").to_string_lossy().into_owned();
+        vec![
+            ("TMPDIR".to_owned(), tmp),
+            ("URR_TEST_MARK".to_owned(), self.mark.clone()),
+        ]
+    }
+
     /// `ticketctl drill` of the scenario `name`.
     pub(crate) fn drill(&self, name: &str) -> Command {
         let mut command = ticketctl();

@@ -30,9 +30,10 @@ pub(super) fn hard_cap(evidence: &Evidence) -> Finding {
     let (mut admissions, mut most) = (0_u64, 0_usize);
     for entry in &evidence.log {
         match (entry.kind, entry.user) {
-            (LogKind::Admit, Some(user)) => {
+            // A slot taken again after a loss counts like any other.
+            (LogKind::Admit | LogKind::Resume, Some(user)) => {
                 inside.insert(user);
-                admissions += 1;
+                admissions += u64::from(entry.kind == LogKind::Admit);
                 most = most.max(inside.len());
                 let within = |count: u64| count <= u64::from(entry.cap);
                 let counted = inside.len() as u64;
@@ -128,6 +129,12 @@ fn most_ready_around(ready: &[(Millis, u32)], at: Millis) -> u32 {
 
 /// A bucket that earns at the higher of the rates before and after each step, and starts full. If
 /// it never runs dry, every window saw at most `rate * window + burst`.
+///
+/// The script credits time whenever it runs, also when it has nothing to log. For this replay to
+/// see the same time, the log carries the line's clock (the latest instant any replica named), not
+/// the caller's: a caller that was held up between reading its clock and being served would log
+/// an admission before the instant up to which its token had been earned. Changes of the rate are
+/// logged for the same reason.
 fn within_rate_and_burst(check: &mut Check, evidence: &Evidence) {
     let depth_milli = i64::from(evidence.sale.admission.burst.max(1)) * 1000;
     let mut tokens_milli = depth_milli;
@@ -150,7 +157,7 @@ fn within_rate_and_burst(check: &mut Check, evidence: &Evidence) {
             });
             tokens_milli = tokens_milli.max(0);
         }
-        // A service whose clock is behind logs late entries with earlier times: no time is counted twice.
+        // Two logs of a line that was lost and revived may overlap: no time is counted twice.
         if before.is_none_or(|before| before.at <= entry.at) {
             before = Some(entry);
         }
@@ -175,6 +182,11 @@ pub(super) fn on_time(evidence: &Evidence) -> Finding {
             check.lacks("the sale has not opened yet", true)
         } else if evidence.observed.held_at_opening {
             check.lacks("an operator held the line across the opening", true)
+        } else if evidence.log.iter().any(|entry| entry.kind == LogKind::Revive) {
+            check.lacks(
+                "Redis lost the log of the opening, and every replica that saw it",
+                true,
+            )
         } else {
             check.lacks("the log has no opening", false)
         };

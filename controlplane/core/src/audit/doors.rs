@@ -72,7 +72,7 @@ fn stays(evidence: &Evidence) -> HashMap<Uuid, Stay> {
     for entry in &evidence.log {
         let Some(user) = entry.user else { continue };
         match entry.kind {
-            LogKind::Admit => {
+            LogKind::Admit | LogKind::Resume => {
                 let stay = stays.entry(user).or_default();
                 stay.admitted_at.get_or_insert(entry.at);
                 stay.left_at = None;
@@ -82,7 +82,7 @@ fn stays(evidence: &Evidence) -> HashMap<Uuid, Stay> {
                     stay.left_at = Some(entry.at);
                 }
             }
-            LogKind::Open | LogKind::Enqueue => {}
+            LogKind::Open | LogKind::Enqueue | LogKind::Limits | LogKind::Revive => {}
         }
     }
     stays

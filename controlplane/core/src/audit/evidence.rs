@@ -1,7 +1,7 @@
 //! The rows an audit judges. Plain data in the stores' own terms; the auditor fills it, and it can
 //! be written beside a report and judged again.
 
-use crate::{admission::LogEntry, room::Room, sale::Sale, time::Millis};
+use crate::{admission::LogEntry, room::Room, sale::Sale, time::Millis, token::place, visitor::VisitorKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub struct Evidence {
     pub log: Vec<LogEntry>,
     /// Who is inside now, from tier 2's own set.
     pub active: Vec<Uuid>,
-    /// The waiting room's positions table.
+    /// The waiting room's ledger, entry by entry.
     pub places: Vec<PlaceRow>,
     /// The waiting room's record.
     pub room: Option<Room>,
@@ -41,6 +41,8 @@ pub struct Evidence {
 pub struct Observations {
     /// Answers to joins, repeats included.
     pub joins: Vec<JoinSeen>,
+    /// Places told for good, by request id; what proves a draw.
+    pub places: Vec<PlaceTold>,
     /// Serving counters in answers to polls.
     pub serving: Vec<ServingSeen>,
     /// Tries to get in by the back door.
@@ -125,15 +127,15 @@ pub struct Item {
     pub fencing_token: Option<i64>,
 }
 
-/// A row of the positions table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An entry of the waiting room's ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceRow {
-    /// The visitor key under which it was taken.
-    pub visitor: String,
+    /// Under which key it was taken; a visitor's name makes it.
+    pub key: VisitorKey,
     /// Of which line.
     pub epoch: u32,
-    /// From 1.
+    /// From 1. In a sale with a draw this is the ticket.
     pub position: u64,
     /// When the join arrived.
     pub created_at: Millis,
@@ -149,10 +151,31 @@ pub struct JoinSeen {
     pub sent_at: Millis,
     /// When the answer came.
     pub answered_at: Millis,
-    /// The place that was told.
+    /// The place that was told; answers that tell none yet are no evidence.
     pub position: u64,
     /// The place's id that was told, where it was noted.
     pub request_id: Option<Uuid>,
+}
+
+impl JoinSeen {
+    /// The number in the line that the answer's request id carries; in a sale without a draw the
+    /// position.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.request_id
+            .and_then(place::claimed)
+            .map_or(self.position, |(number, _)| number)
+    }
+}
+
+/// A place that a visitor was told for good: at the join, or after the draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceTold {
+    /// The request id, which carries the number it was drawn from.
+    pub request_id: Uuid,
+    /// The place.
+    pub position: u64,
 }
 
 /// A serving counter in an answer.

@@ -1,8 +1,11 @@
-//! fair-order and one-place: what the positions table, the clients and the admission log must
+//! fair-order and one-place: what the waiting room's ledger, the clients and the admission log must
 //! agree on.
+//!
+//! Numbers are given out in the order of arrival, with a draw (then they are tickets) or without
+//! (then they are places); what becomes of tickets is judged in `drawn.rs`.
 
-use super::{Evidence, Finding, JoinSeen, check::Check};
-use crate::{admission::LogKind, law::Law, time::Millis};
+use super::{Evidence, Finding, JoinSeen, check::Check, drawn};
+use crate::{admission::LogKind, law::Law, time::Millis, visitor::VisitorKey};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -14,6 +17,7 @@ pub(super) fn fair_order(evidence: &Evidence) -> Finding {
     let mut check = Check::of(Law::FairOrder);
     unique_and_in_order_of_arrival(&mut check, evidence);
     clients_saw_their_order(&mut check, &evidence.observed.joins);
+    let draw = drawn::as_published(&mut check, evidence);
     let places = check.checked();
     admitted_in_order(&mut check, evidence);
     let admissions = check.checked() - places;
@@ -26,7 +30,7 @@ pub(super) fn fair_order(evidence: &Evidence) -> Finding {
         return check.lacks(why, evidence.taken_at < evidence.sale.schedule.pre_queue_at);
     }
     check.conclude(format!(
-        "{} places, {} joins seen by clients, {admissions} admissions",
+        "{} places{draw}, {} joins seen by clients, {admissions} admissions",
         evidence.places.len(),
         evidence.observed.joins.len()
     ))
@@ -43,7 +47,7 @@ fn unique_and_in_order_of_arrival(check: &mut Check, evidence: &Evidence) {
                 || {
                     format!(
                         "position {} was given to {} and to {}",
-                        place.position, previous.visitor, place.visitor
+                        place.position, previous.key, place.key
                     )
                 },
             );
@@ -77,20 +81,21 @@ fn clients_saw_their_order(check: &mut Check, joins: &[JoinSeen]) {
     }
     let mut by_sent: Vec<_> = first.into_values().collect();
     let mut by_answered = by_sent.clone();
-    by_sent.sort_unstable_by_key(|join| (join.sent_at, join.position));
-    by_answered.sort_unstable_by_key(|join| (join.answered_at, join.position));
+    by_sent.sort_unstable_by_key(|join| (join.sent_at, join.number()));
+    by_answered.sort_unstable_by_key(|join| (join.answered_at, join.number()));
     let mut answered = by_answered.into_iter().peekable();
     let mut furthest = 0_u64;
     for join in by_sent {
         while let Some(earlier) =
             answered.next_if(|earlier| join.sent_at.since(earlier.answered_at) > COMMIT_WINDOW_MS)
         {
-            furthest = furthest.max(earlier.position);
+            furthest = furthest.max(earlier.number());
         }
-        check.that(join.position > furthest, || {
+        check.that(join.number() > furthest, || {
             format!(
-                "{} was told position {} after somebody had already been told {furthest}",
-                join.visitor, join.position
+                "{} was told number {} after somebody had already been told {furthest}",
+                join.visitor,
+                join.number()
             )
         });
     }
@@ -104,7 +109,7 @@ fn admitted_in_order(check: &mut Check, evidence: &Evidence) {
     for entry in &evidence.log {
         let Some(user) = entry.user else { continue };
         match entry.kind {
-            LogKind::Open => {}
+            LogKind::Open | LogKind::Limits | LogKind::Revive | LogKind::Resume => {}
             LogKind::Enqueue => {
                 let position = entry.position.unwrap_or(u64::MAX);
                 if let Some(before) = position_of.insert(user, position) {
@@ -143,19 +148,24 @@ pub(super) fn one_place(evidence: &Evidence) -> Finding {
         let excused = evidence.taken_at < evidence.sale.schedule.pre_queue_at;
         return check.lacks("no client joined", excused);
     }
-    let mut rows: HashMap<&str, Vec<(u32, u64)>> = HashMap::with_capacity(evidence.places.len());
-    for place in &evidence.places {
-        rows.entry(&place.visitor)
-            .or_default()
-            .push((place.epoch, place.position));
-    }
-    for (visitor, places) in &mut rows {
-        places.sort_unstable();
-        let twice = places.windows(2).find(|pair| pair[0].0 == pair[1].0);
-        check.that(twice.is_none(), || {
-            format!("{visitor} has places {places:?} (epoch, position) at once")
+    // A sorted list: a map of a million lists would be most of the auditor's memory.
+    let mut rows: Vec<(VisitorKey, u32, u64)> = evidence
+        .places
+        .iter()
+        .map(|place| (place.key, place.epoch, place.position))
+        .collect();
+    rows.sort_unstable();
+    for pair in rows.windows(2) {
+        let same = (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1);
+        check.that(!same, || {
+            let (key, epoch, first) = pair[0];
+            format!(
+                "{key} has places {first} and {} of epoch {epoch} at once",
+                pair[1].2
+            )
         });
     }
+    let sale = evidence.sale.id;
     let mut told: HashMap<&str, &JoinSeen> = HashMap::with_capacity(joins.len());
     let mut repeats = 0_u64;
     for join in joins {
@@ -172,14 +182,14 @@ pub(super) fn one_place(evidence: &Evidence) -> Finding {
         );
     }
     for (visitor, join) in &told {
-        let kept = rows
-            .get(visitor)
-            .is_some_and(|places| places.iter().any(|(_, position)| *position == join.position));
+        let (key, number) = (VisitorKey::of(sale, visitor), join.number());
+        let from = rows.partition_point(|(other, ..)| *other < key);
+        let kept = rows[from..]
+            .iter()
+            .take_while(|(other, ..)| *other == key)
+            .any(|(_, _, position)| *position == number);
         check.that(kept, || {
-            format!(
-                "{visitor}'s position {} is not in the positions table",
-                join.position
-            )
+            format!("{visitor}'s number {number} is not in the waiting room's ledger")
         });
     }
     check.conclude(format!(

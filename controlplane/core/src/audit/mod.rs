@@ -8,6 +8,7 @@
 mod admission;
 mod check;
 mod doors;
+mod drawn;
 mod evidence;
 mod line;
 mod money;
@@ -19,8 +20,8 @@ mod tests;
 
 pub use evidence::{
     Attempt, AttemptKind, Charge, Evidence, Item, JoinSeen, Observations, Payment, PaymentKind,
-    PaymentStatus, PlaceRow, PollCost, ReadySeen, Reservation, ReservationStatus, Seat, SeatStatus,
-    SeatsSeen, ServingSeen,
+    PaymentStatus, PlaceRow, PlaceTold, PollCost, ReadySeen, Reservation, ReservationStatus, Seat,
+    SeatStatus, SeatsSeen, ServingSeen,
 };
 pub use report::{AuditReport, EXAMPLES_MAX, Finding, Verdict};
 

@@ -4,7 +4,7 @@
 //! lifetime has passed, then drop it. Two keys are enough for that, and a bound on what one forged
 //! token can cost to refuse.
 
-use hmac::{Hmac, KeyInit};
+use hmac::{Hmac, KeyInit, Mac as _};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use sha2::Sha256;
 use std::{fmt, sync::Arc};
@@ -92,6 +92,20 @@ impl Keyring {
             signer: key(0)?.ok_or(WeakSecret::Missing)?,
             retiring: key(1)?,
         })
+    }
+
+    /// 32 bytes that only who has a key of the ring can compute from the joined `parts`, one for
+    /// each key, the signer's first. For secrets that must not be stored; `parts` must begin with
+    /// a label of their own, which no token's message begins with.
+    pub(crate) fn derive(&self, parts: &[&[u8]]) -> Vec<[u8; 32]> {
+        let message = parts.concat();
+        self.verifiers()
+            .map(|key| {
+                let mut mac = key.mac.clone();
+                mac.update(&message);
+                mac.finalize().into_bytes().into()
+            })
+            .collect()
     }
 
     pub(super) fn signer(&self) -> &Key {

@@ -4,8 +4,10 @@
 //! visitor, so a poll is answered from the id and one cached record: no store, no session, and no
 //! heap. Guessing a place costs 2^63 requests on average against a rate-limited door.
 //!
-//! Layout (RFC 9562 version 8, most significant bit first): position 36, epoch 22, MAC 64; the six
-//! version and variant bits are checked. Positions up to 68 billion, epochs up to 4 million.
+//! In a sale with a draw the position is the ticket's number, whose place the draw tells.
+//!
+//! Layout (RFC 9562 version 8, most significant bit first): position 32, epoch 26, MAC 64; the six
+//! version and variant bits are checked. Positions up to 4 billion, epochs up to 67 million.
 
 use super::{Invalid, Keyring, keyring::Key};
 use crate::sale::SaleId;
@@ -13,8 +15,8 @@ use hmac::Mac;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-const POSITION_BITS: u32 = 36;
-const EPOCH_BITS: u32 = 22;
+const POSITION_BITS: u32 = 32;
+const EPOCH_BITS: u32 = 26;
 /// Largest position an id can carry. A place beyond it gets an id that never verifies: refused,
 /// not mistaken for another.
 pub const POSITION_MAX: u64 = (1 << POSITION_BITS) - 1;
@@ -55,12 +57,9 @@ pub fn issue(keys: &Keyring, place: &Place, visitor: &str) -> Uuid {
 /// tell whether the sale, the visitor, the position or the key is another.
 pub fn verify(keys: &Keyring, sale: SaleId, visitor: &str, id: Uuid) -> Result<Place, Invalid> {
     let payload = gather(id.as_u128()).ok_or(Invalid::Malformed)?;
-    #[expect(clippy::cast_possible_truncation, reason = "cuts exactly the fields' bits")]
-    let (position, epoch, claimed) = (
-        (payload >> (EPOCH_BITS + 64)) as u64 & POSITION_MAX,
-        (payload >> 64) as u32 & EPOCH_MAX,
-        (payload as u64).to_be_bytes(),
-    );
+    let (position, epoch) = fields(payload);
+    #[expect(clippy::cast_possible_truncation, reason = "cuts exactly the MAC's bits")]
+    let claimed = (payload as u64).to_be_bytes();
     let place = Place {
         sale,
         epoch,
@@ -74,6 +73,20 @@ pub fn verify(keys: &Keyring, sale: SaleId, visitor: &str, id: Uuid) -> Result<P
     } else {
         Err(Invalid::BadSignature)
     }
+}
+
+/// Position and epoch that an id claims, unproven: for auditors, who have no keys.
+#[must_use]
+pub fn claimed(id: Uuid) -> Option<(u64, u32)> {
+    gather(id.as_u128()).map(fields)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "cuts exactly the fields' bits")]
+const fn fields(payload: u128) -> (u64, u32) {
+    (
+        (payload >> (EPOCH_BITS + 64)) as u64 & POSITION_MAX,
+        (payload >> 64) as u32 & EPOCH_MAX,
+    )
 }
 
 /// First 64 bits of the MAC. The visitor comes last: all before it has a fixed length, so no two

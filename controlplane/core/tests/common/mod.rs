@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 use urr_core::{
-    sale::{AdmissionSettings, CapacitySettings, Sale, Schedule},
+    sale::{AdmissionSettings, CapacitySettings, Ordering, Sale, Schedule},
     time::Millis,
 };
 use uuid::Uuid;
@@ -20,6 +20,7 @@ pub fn sale() -> Sale {
             opens_at: OPENS_AT,
             closes_at: OPENS_AT.plus_s(3600),
         },
+        ordering: Ordering::Fifo,
         seats: 100,
         expected_visitors: 500,
         admission: AdmissionSettings {

@@ -6,7 +6,7 @@
 
 mod wire;
 
-pub use wire::{Action, AuditLog, CapacityReport, Deletion, OverrideRequest, SaleList, SaleState};
+pub use wire::{Action, AuditLog, CapacityReport, Deletion, OverrideRequest, Putting, SaleList, SaleState};
 
 use crate::reconcile::{Outcome, ReconcileError, Reconciler};
 use crate::snapshot::{Snapshotter, Subject};
@@ -81,8 +81,10 @@ async fn get_sale(State(api): State<Api>, Path(id): Path<SaleId>) -> ApiResult<J
 async fn put_sale(
     State(api): State<Api>,
     Path(id): Path<SaleId>,
+    Query(putting): Query<Putting>,
     Json(sale): Json<Sale>,
 ) -> ApiResult<Json<SaleState>> {
+    let (actor, reason) = putting.said_by()?;
     if sale.id != id {
         let problem = Problem {
             field: "id".to_owned(),
@@ -111,9 +113,9 @@ async fn put_sale(
             terms(&record.sale)
         };
         let audit = NewAudit {
-            actor: "control-api".to_owned(),
+            actor: actor.clone(),
             action: "put",
-            reason: String::new(),
+            reason: reason.clone(),
             old,
             new: terms(&sale),
         };

@@ -53,8 +53,10 @@ pub struct OverrideRequest {
 pub enum Action {
     /// Hold the line.
     Pause,
-    /// Let it go on.
+    /// Let it go on, and take people again.
     Resume,
+    /// Take nobody new; who stands in line is still let in.
+    Drain,
     /// Set people per second.
     Rate,
     /// Set people inside at once.
@@ -78,6 +80,30 @@ pub struct Deletion {
     pub actor: String,
     /// Why.
     pub reason: String,
+}
+
+/// Who puts a sale and why (query parameters); whoever says nothing is the control API itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Putting {
+    /// Who.
+    #[serde(default)]
+    pub actor: Option<String>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl Putting {
+    /// Both as the audit log takes them.
+    pub(super) fn said_by(&self) -> ApiResult<(String, String)> {
+        match (&self.actor, &self.reason) {
+            (None, None) => Ok(("control-api".to_owned(), String::new())),
+            (actor, reason) => said_by(
+                actor.as_deref().unwrap_or_default(),
+                reason.as_deref().unwrap_or_default(),
+            ),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,13 +166,14 @@ pub(super) fn wanted(request: &OverrideRequest) -> ApiResult<Override> {
     match (request.action, request.value) {
         (Action::Pause, None) => Ok(Override::Pause),
         (Action::Resume, None) => Ok(Override::Resume),
+        (Action::Drain, None) => Ok(Override::Drain),
         (Action::Reset, None) => Ok(Override::Reset),
         (Action::Rate, Some(rate)) => Ok(Override::Rate(rate)),
         (Action::Cap, Some(cap)) => Ok(Override::Cap(cap)),
         (Action::Rate | Action::Cap, None) => {
             Err(ApiError::bad_request("value: is missing (give the new figure)"))
         }
-        (Action::Pause | Action::Resume | Action::Reset, Some(_)) => Err(ApiError::bad_request(
+        (Action::Pause | Action::Resume | Action::Drain | Action::Reset, Some(_)) => Err(ApiError::bad_request(
             "value: means nothing for this action (leave it out)",
         )),
     }
@@ -190,7 +217,12 @@ pub(super) fn terms(sale: &Sale) -> String {
 
 /// What holds under an operator's hand, in a line of the audit log.
 pub(super) fn tell_hand(sale: &Sale, hand: Hand) -> String {
-    let held = if hand.paused { "held, " } else { "" };
+    let held = match (hand.paused, hand.draining) {
+        (false, false) => "",
+        (true, false) => "held, ",
+        (false, true) => "draining, ",
+        (true, true) => "held, draining, ",
+    };
     let rate = hand.rate_per_s.unwrap_or(sale.admission.rate_per_s);
     let cap = hand.cap.unwrap_or(sale.admission.cap);
     format!("{held}{rate}/s, cap {cap}")

@@ -15,6 +15,7 @@ pub(super) mod attribute {
     pub(in crate::store) const REVISION: &str = "revision";
     pub(in crate::store) const SALE: &str = "sale";
     pub(in crate::store) const PAUSED: &str = "paused";
+    pub(in crate::store) const DRAINING: &str = "draining";
     pub(in crate::store) const RATE: &str = "rateOverride";
     pub(in crate::store) const CAP: &str = "capOverride";
     pub(in crate::store) const READY_REPLICAS: &str = "readyReplicas";
@@ -23,7 +24,7 @@ pub(super) mod attribute {
     pub(in crate::store) const UPDATED_AT: &str = "updatedAt";
 }
 use attribute::{
-    CAP, LOGGED_PHASE, PAUSED, RATE, READY_REPLICAS, RETIRING, REVISION, SALE, SALE_ID, UPDATED_AT,
+    CAP, DRAINING, LOGGED_PHASE, PAUSED, RATE, READY_REPLICAS, RETIRING, REVISION, SALE, SALE_ID, UPDATED_AT,
 };
 
 /// A sale's record.
@@ -71,6 +72,7 @@ impl SaleRecord {
             (REVISION.to_owned(), number(&self.revision)),
             (SALE.to_owned(), text(sale)),
             (PAUSED.to_owned(), AttributeValue::Bool(self.hand.paused)),
+            (DRAINING.to_owned(), AttributeValue::Bool(self.hand.draining)),
             (RETIRING.to_owned(), AttributeValue::Bool(self.retiring)),
             (UPDATED_AT.to_owned(), number(&self.updated_at.0)),
         ]);
@@ -99,6 +101,7 @@ impl SaleRecord {
             sale: read_json(item, SALE)?,
             hand: Hand {
                 paused: read_flag(item, PAUSED)?,
+                draining: read_flag(item, DRAINING)?,
                 rate_per_s: read_number_if_any(item, RATE)?,
                 cap: read_number_if_any(item, CAP)?,
             },

@@ -174,6 +174,7 @@ impl World {
                 opens_at,
                 closes_at: opens_at.plus_s(3600),
             },
+            ordering: urr_core::sale::Ordering::default(),
             seats: 100,
             expected_visitors: 500,
             admission: AdmissionSettings {

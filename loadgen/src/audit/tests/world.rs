@@ -1,22 +1,24 @@
 //! A sale written into real engines by hand, as the services would have left it.
 
 use crate::audit::Stores;
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use axum::{Json, Router, routing::get};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{PgPool, migrate::Migrator};
-use std::collections::HashMap;
 use urr_core::{
     admission::LogKind,
     audit::{Attempt, AttemptKind, JoinSeen, Observations, ReadySeen, ServingSeen},
     room::Room,
     sale::{AdmissionSettings, CapacitySettings, Sale, Schedule},
     time::Millis,
+    visitor::VisitorKey,
 };
 use urr_kit::{
     Dynamo, Redis,
-    state::rooms::{POSITIONS_TABLE, Rooms},
+    state::rooms::{
+        Rooms,
+        ledger::{Block, Conditions, Entry},
+    },
     testing::TestBed,
 };
 use uuid::Uuid;
@@ -27,6 +29,8 @@ static PAYMENT: Migrator = sqlx::migrate!("../services/payment/migrations");
 
 const OPENS_AT: Millis = Millis(1_796_122_800_000);
 const RATE_PER_S: u32 = 100;
+/// Blocks small enough that a few thousand visitors are many of them.
+const VISITORS_PER_BLOCK: usize = 100;
 const PRICE: i64 = 50_000;
 /// How long each visitor stays inside.
 const STAY_MS: i64 = 400;
@@ -79,6 +83,7 @@ impl World {
                 opens_at: OPENS_AT,
                 closes_at: OPENS_AT.plus_s(36_000),
             },
+            ordering: urr_core::sale::Ordering::default(),
             seats: visitors / 10,
             expected_visitors: u64::from(visitors),
             admission: AdmissionSettings {
@@ -168,36 +173,44 @@ impl World {
 
     async fn fill_room(&self) {
         let rooms = Rooms::new(&self.dynamo);
-        let room = rooms.create(&Room::new(&self.sale, 1)).await.unwrap();
-        rooms.take_block(&room, self.visitors, None).await.unwrap();
-        let places: Vec<_> = (0..self.visitors)
-            .map(|number| {
-                place(
-                    self.sale.id,
-                    &format!("anon-{number}"),
-                    u64::from(number) + 1,
-                    joined_at(number),
-                )
-            })
-            .chain([
-                // Two people without a name, and somebody of another sale with the same position.
-                place(self.sale.id, "anonymous", u64::from(self.visitors) + 1, OPENS_AT),
-                place(self.sale.id, "anonymous", u64::from(self.visitors) + 2, OPENS_AT),
-                place(Uuid::nil(), "anon-0", 1, OPENS_AT),
-            ])
-            .collect();
-        rooms.take_block(&room, 2, None).await.unwrap();
-        for chunk in places.chunks(25) {
-            let table = self.dynamo.table(POSITIONS_TABLE);
-            let written = self
-                .dynamo
-                .client
-                .batch_write_item()
-                .request_items(table, chunk.to_vec())
-                .send()
-                .await;
-            assert!(written.unwrap().unprocessed_items.unwrap_or_default().is_empty());
+        let mut room = rooms.create(&Room::new(&self.sale, 1)).await.unwrap();
+        let numbers: Vec<u32> = (0..self.visitors).collect();
+        for numbers in numbers.chunks(VISITORS_PER_BLOCK) {
+            let at = joined_at(numbers[0]);
+            let entries = numbers.iter().map(|number| Entry {
+                key: VisitorKey::of(self.sale.id, &format!("anon-{number}")),
+                after_ms: u16::try_from(joined_at(*number).since(at)).unwrap(),
+            });
+            room = self.append(&rooms, &room, at, entries.collect()).await;
         }
+        // Two people without a name.
+        let nameless = [1, 2].map(|n| Entry {
+            key: VisitorKey([n; 16]),
+            after_ms: 0,
+        });
+        self.append(&rooms, &room, OPENS_AT, nameless.to_vec()).await;
+        // Somebody of another sale with the same position.
+        let mut other = self.sale.clone();
+        other.id = Uuid::nil();
+        let other = rooms.create(&Room::new(&other, 1)).await.unwrap();
+        let stranger = Entry {
+            key: VisitorKey::of(Uuid::nil(), "anon-0"),
+            after_ms: 0,
+        };
+        self.append(&rooms, &other, OPENS_AT, vec![stranger]).await;
+    }
+
+    async fn append(&self, rooms: &Rooms, room: &Room, at: Millis, entries: Vec<Entry>) -> Room {
+        let block = Block {
+            sale: room.sale,
+            epoch: room.epoch,
+            number: room.blocks + 1,
+            first: room.issued + 1,
+            at,
+            writer: 1,
+            entries,
+        };
+        rooms.append(room, &block, None, Conditions::Kept).await.unwrap()
     }
 
     async fn fill_log(&self) {
@@ -220,7 +233,7 @@ impl World {
             active = match kind {
                 LogKind::Admit => active + 1,
                 LogKind::Leave => active - 1,
-                LogKind::Open | LogKind::Enqueue => active,
+                _ => active,
             };
             lines.push(line(kind, at, Some(number), active));
         }
@@ -338,27 +351,6 @@ impl World {
 
 fn joined_at(number: u32) -> Millis {
     OPENS_AT.plus_ms(i64::from(number) / 10 - 60_000)
-}
-
-/// A place as vwr records it, padded so that a few thousand need more than one page of 1 MB.
-fn place(sale: Uuid, visitor: &str, position: u64, created_at: Millis) -> WriteRequest {
-    let text = |value: String| AttributeValue::S(value);
-    let number = |value: String| AttributeValue::N(value);
-    let item = HashMap::from([
-        (
-            "placeKey".to_owned(),
-            text(format!("{sale}:1:{visitor}:{position}")),
-        ),
-        ("eventId".to_owned(), text(sale.to_string())),
-        ("requestId".to_owned(), text("x".repeat(400))),
-        ("position".to_owned(), number(position.to_string())),
-        ("epoch".to_owned(), number("1".to_owned())),
-        ("userId".to_owned(), text(visitor.to_owned())),
-        ("createdAt".to_owned(), number(created_at.0.to_string())),
-    ]);
-    WriteRequest::builder()
-        .put_request(PutRequest::builder().set_item(Some(item)).build().unwrap())
-        .build()
 }
 
 /// A line of the log as the queue's script writes it.

@@ -25,23 +25,23 @@ pub(super) async fn validate(
     Path(id): Path<Uuid>,
     Query(payer): Query<Payer>,
 ) -> ApiResult<Json<Value>> {
-    let detail = reads::detail(&booking.pool, id)
+    let found = reads::payable(&booking.pool, id)
         .await?
         .ok_or_else(|| ApiError::not_found("Reservation not found"))?;
-    if detail.user_id != payer.user_id {
+    if found.user_id != payer.user_id {
         return Err(ApiError::forbidden("The reservation belongs to another user"));
     }
-    if detail.status != Status::Pending {
+    if found.status != Status::Pending {
         return Err(ApiError::bad_request("Reservation is not pending"));
     }
-    if detail.expires_at <= wire::at(booking.clock.now()) {
+    if found.expires_at <= wire::at(booking.clock.now()) {
         return Err(ApiError::bad_request("Reservation has expired"));
     }
     Ok(Json(json!({
-        "id": detail.id, "reservation_number": detail.reservation_number,
-        "total_amount": detail.total_amount, "status": detail.status,
-        "payment_status": detail.payment_status, "expires_at": wire::text(detail.expires_at),
-        "user_id": detail.user_id, "event_id": detail.event_id,
+        "id": found.id, "reservation_number": found.reservation_number,
+        "total_amount": found.total_amount, "status": found.status,
+        "payment_status": found.payment_status, "expires_at": wire::text(found.expires_at),
+        "user_id": found.user_id, "event_id": found.event_id,
     })))
 }
 

@@ -104,6 +104,41 @@ pub async fn detail(pool: &PgPool, id: Uuid) -> Result<Option<Detail>, sqlx::Err
         .await
 }
 
+/// What the payment service asks before it charges.
+#[derive(Debug, Clone, FromRow)]
+pub struct Payable {
+    /// Its id.
+    pub id: Uuid,
+    /// `TK..` for seats, `R..` for ticket types.
+    pub reservation_number: String,
+    /// KRW.
+    pub total_amount: i64,
+    /// Where it is in its life.
+    pub status: Status,
+    /// What is known about the money.
+    pub payment_status: PaymentStatus,
+    /// End of the hold.
+    pub expires_at: DateTime<Utc>,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// What it is for.
+    pub event_id: Uuid,
+}
+
+/// One reservation without its seats: asked twice per sale, so it touches one row.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn payable(pool: &PgPool, id: Uuid) -> Result<Option<Payable>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT id, reservation_number, total_amount, status, payment_status, expires_at, user_id, event_id
+         FROM reservations WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await
+}
+
 /// A user's reservations, newest first (R-BOOK-13). The contract has no paging here; the bound
 /// keeps one user from making a page of megabytes.
 ///

@@ -94,7 +94,8 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Reservation, Sett
     .ok_or(SettleError::NotFound)
 }
 
-/// Every seat of the reservation goes from held to sold, or none. $3 leaves the comparison out.
+/// Every seat of the reservation goes from held to sold and the reservation with them, or nothing
+/// does. The caller holds the lock on the reservation's row. $3 leaves the comparison out.
 const SELL_SQL: &str = "
 WITH items AS MATERIALIZED (
     SELECT seat_id, fencing_token FROM reservation_items
@@ -114,6 +115,11 @@ WITH items AS MATERIALIZED (
     FROM locked, verdict
     WHERE s.id = locked.id AND ours
     RETURNING s.id
+), confirmed AS (
+    UPDATE reservations r
+    SET status = 'confirmed', payment_status = 'completed', payment_method = $5, updated_at = $4
+    FROM verdict
+    WHERE r.id = $1 AND ours
 )
 SELECT ours, ARRAY(SELECT id FROM sold) FROM verdict
 ";
@@ -150,21 +156,12 @@ pub async fn confirm(
         .bind(before.user_id)
         .bind(fencing == Fencing::Off)
         .bind(now)
+        .bind(method)
         .fetch_one(&mut *conn)
         .await?;
     if !ours {
         return Err(Refusal::HoldLost.into());
     }
-    sqlx::query(
-        "UPDATE reservations
-         SET status = 'confirmed', payment_status = 'completed', payment_method = $2, updated_at = $3
-         WHERE id = $1",
-    )
-    .bind(id)
-    .bind(method)
-    .bind(now)
-    .execute(&mut *conn)
-    .await?;
     events::confirmed(conn, &before, &seats, method, now).await?;
     Ok(Settled {
         before,

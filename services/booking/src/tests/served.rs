@@ -82,6 +82,7 @@ impl Api {
                 opens_at: now,
                 closes_at: now.plus_s(24 * 3600),
             },
+            ordering: urr_core::sale::Ordering::default(),
             seats: 4,
             expected_visitors: 10,
             admission: AdmissionSettings {

@@ -17,23 +17,31 @@ use std::time::{Duration, Instant};
 
 /// Another user and group to run a program as.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RunAs {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+pub struct RunAs {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
 }
 
 /// A program to run.
-pub(super) struct Program<'a> {
-    pub(super) engine: &'static str,
-    pub(super) setpriv: &'a Path,
-    pub(super) path: &'a Path,
-    pub(super) args: Vec<String>,
-    pub(super) dir: &'a Path,
+pub struct Program<'a> {
+    /// Its name, for threads and messages.
+    pub engine: &'static str,
+    /// `setpriv` of util-linux.
+    pub setpriv: &'a Path,
+    /// The program.
+    pub path: &'a Path,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Where it runs.
+    pub dir: &'a Path,
     /// Where its output goes.
-    pub(super) log: &'a Path,
-    pub(super) run_as: Option<RunAs>,
+    pub log: &'a Path,
+    /// As whom; as we ourselves when `None`.
+    pub run_as: Option<RunAs>,
     /// What the kernel sends it when we die.
-    pub(super) death_signal: &'static str,
+    pub death_signal: &'static str,
 }
 
 impl Program<'_> {
@@ -69,7 +77,10 @@ impl Program<'_> {
     }
 
     /// Starts it.
-    pub(super) fn spawn(&self) -> Result<Child, EngineError> {
+    ///
+    /// # Errors
+    /// When its log cannot be written or the program cannot be run.
+    pub fn spawn(&self) -> Result<Child, EngineError> {
         let mut command = self.command()?;
         let ended = Arc::new(Ended::default());
         let (report, reported) = mpsc::sync_channel(1);
@@ -158,34 +169,38 @@ fn describe(status: &io::Result<ExitStatus>) -> String {
 }
 
 /// A running child. Dropping it kills it, if [`Child::end`] did not end it.
-pub(super) struct Child {
+pub struct Child {
     pid: u32,
     pidfd: OwnedFd,
     ended: Arc<Ended>,
 }
 
 impl Child {
-    pub(super) const fn pid(&self) -> u32 {
+    /// Its process id.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
         self.pid
     }
 
     /// How it ended, if it has.
-    pub(super) fn ended(&self) -> Option<String> {
+    #[must_use]
+    pub fn ended(&self) -> Option<String> {
         self.ended.get()
     }
 
     /// Waits for it to end by itself.
-    pub(super) fn wait(&self, limit: Duration) -> Option<String> {
+    pub fn wait(&self, limit: Duration) -> Option<String> {
         self.ended.wait(limit)
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         // The only failure is that it has ended already.
         let _ = pidfd_send_signal(&self.pidfd, signal);
     }
 
     /// Asks it to end, and kills it if it has not within `limit`.
-    pub(super) fn end(&self, signal: Signal, limit: Duration) {
+    pub fn end(&self, signal: Signal, limit: Duration) {
         self.signal(signal);
         if self.ended.wait(limit).is_none() {
             self.signal(Signal::KILL);

@@ -36,6 +36,31 @@ impl Programs {
     }
 }
 
+/// Where Redis is, for those who need nothing else.
+pub(super) struct RedisPrograms {
+    pub(super) server: PathBuf,
+    pub(super) setpriv: PathBuf,
+}
+
+impl RedisPrograms {
+    pub(super) fn find(options: &EngineOptions) -> Result<Self, EngineError> {
+        let search = Search::new(options);
+        Ok(Self {
+            server: search.find("redis-server", INSTALL)?,
+            setpriv: search.find("setpriv", "apt-get install util-linux")?,
+        })
+    }
+}
+
+impl From<&Programs> for RedisPrograms {
+    fn from(programs: &Programs) -> Self {
+        Self {
+            server: programs.redis_server.clone(),
+            setpriv: programs.setpriv.clone(),
+        }
+    }
+}
+
 struct Search {
     dirs: Vec<PathBuf>,
     described: String,

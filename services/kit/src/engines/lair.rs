@@ -20,14 +20,18 @@ const SOCKET_PATH_MAX: usize = 107;
 const LONGEST_SOCKET: &str = "/postgres/run/.s.PGSQL.65535.lock";
 
 /// The directory of this run, removed on drop.
-pub(super) struct Lair {
+pub struct Lair {
     path: PathBuf,
     _lock: File,
     removed: bool,
 }
 
 impl Lair {
-    pub(super) fn make(options: &EngineOptions) -> Result<Self, EngineError> {
+    /// Sweeps what crashed runs left in the base directory, then makes one for this run.
+    ///
+    /// # Errors
+    /// Too little space, or a directory that cannot be made.
+    pub fn make(options: &EngineOptions) -> Result<Self, EngineError> {
         let base = options.base_dir.clone().unwrap_or_else(std::env::temp_dir);
         sweep(&base);
         let (pid, random) = (std::process::id(), rand::random::<u32>());
@@ -59,11 +63,17 @@ impl Lair {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn remove(mut self) -> Result<(), EngineError> {
+    /// Removes it with everything in it.
+    ///
+    /// # Errors
+    /// When something in it cannot be removed.
+    pub fn remove(mut self) -> Result<(), EngineError> {
         self.removed = true;
         remove(&self.path)
             .map_err(|source| EngineError::io(format!("remove {}", self.path.display()), source))
@@ -71,7 +81,10 @@ impl Lair {
 }
 
 /// Writes down that process `pid` was started for the directory `dir` of a run.
-pub(super) fn register(dir: &Path, pid: u32) -> Result<(), EngineError> {
+///
+/// # Errors
+/// When the list cannot be written.
+pub fn register(dir: &Path, pid: u32) -> Result<(), EngineError> {
     // It has ended already: nothing to sweep.
     let Some(started) = start_time(pid) else {
         return Ok(());

@@ -5,15 +5,19 @@
 //! a free loopback port); they end with [`Engines::stop`], with `Drop`, and with the death of this
 //! process, however violent (`setpriv --pdeathsig`); what a killed run leaves on disk the next run
 //! sweeps away. Failing to start leaves nothing running and says what to do.
+//!
+//! [`child`] and [`lair`] are public for the operator's testkit, which starts a Kubernetes control
+//! plane under the same promises.
 
-mod child;
+pub mod child;
 mod dynamo;
 mod error;
 mod find;
-mod lair;
+pub mod lair;
 mod postgres;
 pub mod provision;
 mod redis;
+mod redis_cluster;
 
 pub use dynamo::DynamoEngine;
 pub use error::EngineError;
@@ -21,6 +25,7 @@ pub use lair::sweep;
 pub use postgres::PostgresEngine;
 pub use provision::provision;
 pub use redis::RedisEngine;
+pub use redis_cluster::RedisCluster;
 
 use crate::settings::{ServiceUrls, Settings};
 use lair::Lair;

@@ -147,7 +147,7 @@ impl EventBus for RedisStreams {
 
     fn incarnation(&self) -> BoxFuture<'_, Result<String, BusError>> {
         Box::pin(async move {
-            let key = self.redis.key("events:incarnation");
+            let key = self.redis.key("{events}:incarnation");
             // Whoever comes first after a loss names the new life; all others read it.
             let (_, name): ((), String) = redis::pipe()
                 .cmd("SET")
@@ -190,12 +190,13 @@ pub(super) async fn bury(redis: &Redis, letter: &DeadLetter<'_>) -> Result<(), R
         .await
 }
 
-/// The stream of `topic`.
+/// The stream of `topic`. Braces are literal, the cluster's hash tag: a consumer reads all its topics
+/// in one command, and a replay moves a letter from one stream to another.
 pub(super) fn stream_key(redis: &Redis, topic: &str) -> String {
-    redis.key(&format!("events:{topic}"))
+    redis.key(&format!("{{events}}:{topic}"))
 }
 
 /// The dead letters of `topic`.
 pub(super) fn dlq_key(redis: &Redis, topic: &str) -> String {
-    redis.key(&format!("events:{topic}-dlq"))
+    redis.key(&format!("{{events}}:{topic}-dlq"))
 }

@@ -8,9 +8,9 @@ use crate::clock::SharedClock;
 use crate::error::{BoxError, chain};
 use crate::service::Task;
 use crate::store::Redis;
+use crate::store::RedisConn;
 use futures::future::BoxFuture;
 use redis::RedisError;
-use redis::aio::ConnectionManager;
 use redis::streams::{
     StreamAutoClaimReply, StreamId, StreamInfoConsumersReply, StreamInfoGroupsReply, StreamReadReply,
 };
@@ -31,14 +31,20 @@ const FORGET_CONSUMER_AFTER: Duration = Duration::from_hours(1);
 
 /// What a consumer does with an event.
 pub trait Handler: Send + Sync + 'static {
-    /// Does the event's effect in `tx`, which commits together with the memory of the event. Kinds
-    /// it does not care for are `Ok`. It may be called again for an event whose transaction did not
-    /// commit.
+    /// Does the event's effect in `tx`, which commits together with the memory of the event and,
+    /// when several are waiting, with the effects of the others read at the same time. Kinds it does
+    /// not care for are `Ok`. It may be called again for an event whose transaction did not commit.
     fn handle<'a>(
         &'a self,
         tx: &'a mut PgConnection,
         event: &'a Envelope,
     ) -> BoxFuture<'a, Result<(), HandleError>>;
+
+    /// Whether events of `kind` have an effect here. Others are acknowledged without a transaction.
+    fn wants(&self, kind: &str) -> bool {
+        let _ = kind;
+        true
+    }
 }
 
 /// Why an event could not be processed.
@@ -196,7 +202,7 @@ impl Consumer {
     }
 
     /// Groups read from the earliest entry: an event from before the group is news to it.
-    async fn make_groups(&self, conn: &mut ConnectionManager) -> Result<(), RedisError> {
+    async fn make_groups(&self, conn: &mut RedisConn) -> Result<(), RedisError> {
         for key in &self.keys {
             let made: Result<(), RedisError> = redis::cmd("XGROUP")
                 .arg(("CREATE", key, self.events.config.group, "0", "MKSTREAM"))
@@ -210,14 +216,14 @@ impl Consumer {
         Ok(())
     }
 
-    async fn read_all(&self, conn: &mut ConnectionManager, from: &str) -> Result<(), ConsumeError> {
+    async fn read_all(&self, conn: &mut RedisConn, from: &str) -> Result<(), ConsumeError> {
         // Each round finishes what it read, so this ends; shutdown ends it earlier.
         while !self.events.shutdown.is_cancelled() && self.read(conn, from).await? > 0 {}
         Ok(())
     }
 
     /// Reads a batch (`>`: new entries, `0`: own unfinished ones) and processes it.
-    async fn read(&self, conn: &mut ConnectionManager, from: &str) -> Result<usize, ConsumeError> {
+    async fn read(&self, conn: &mut RedisConn, from: &str) -> Result<usize, ConsumeError> {
         let block_ms = u64::try_from(BLOCK.as_millis()).unwrap_or(500);
         let mut command = redis::cmd("XREADGROUP");
         command.arg((
@@ -246,7 +252,7 @@ impl Consumer {
     }
 
     /// Takes over what other consumers have left lying, and forgets consumers that are gone.
-    async fn claim(&self, conn: &mut ConnectionManager) -> Result<(), ConsumeError> {
+    async fn claim(&self, conn: &mut RedisConn) -> Result<(), ConsumeError> {
         let idle_ms = u64::try_from(self.events.config.claim_after.as_millis()).unwrap_or(u64::MAX);
         for key in &self.keys {
             let Some(topic) = self.topic_of(key) else { continue };
@@ -279,35 +285,48 @@ impl Consumer {
 
     async fn process_all(
         &self,
-        conn: &mut ConnectionManager,
+        conn: &mut RedisConn,
         topic: &'static str,
         key: &str,
         entries: &[StreamId],
     ) -> Result<(), ConsumeError> {
         // Not interrupted by an end: what was read and left would wait for another's claim.
+        let mut events = Vec::with_capacity(entries.len());
         for entry in entries {
-            let outcome = match entry.get::<String>("event") {
-                Some(text) => self.events.process(topic, &text).await?,
+            match entry.get::<String>("event") {
+                Some(text) => events.push((entry.id.as_str(), text)),
                 None => {
                     tracing::error!(
                         topic,
                         entry = entry.id,
                         "an event was trimmed before it was processed"
                     );
-                    Outcome::Done
+                    self.acknowledge(conn, key, &[entry.id.as_str()]).await?;
                 }
-            };
-            match outcome {
-                Outcome::Done => {
-                    redis::cmd("XACK")
-                        .arg((key, self.events.config.group, &entry.id))
-                        .query_async::<()>(conn)
-                        .await?;
-                }
+            }
+        }
+        if self.events.process_together(&events).await {
+            let ids: Vec<&str> = events.iter().map(|(id, _)| *id).collect();
+            return Ok(self.acknowledge(conn, key, &ids).await?);
+        }
+        // One of them is troublesome, or there is only one: each for itself.
+        for (id, text) in &events {
+            match self.events.process(topic, text).await? {
+                Outcome::Done => self.acknowledge(conn, key, &[*id]).await?,
                 Outcome::Later => return Err(ConsumeError::Unfinished),
             }
         }
         Ok(())
+    }
+
+    async fn acknowledge(&self, conn: &mut RedisConn, key: &str, ids: &[&str]) -> Result<(), RedisError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        redis::cmd("XACK")
+            .arg((key, self.events.config.group, ids))
+            .query_async(conn)
+            .await
     }
 
     fn topic_of(&self, key: &str) -> Option<&'static str> {
@@ -318,7 +337,7 @@ impl Consumer {
     /// How far this group is behind (R-OBS-01).
     async fn measure_lag(
         &self,
-        conn: &mut ConnectionManager,
+        conn: &mut RedisConn,
         topic: &'static str,
         key: &str,
     ) -> Result<(), RedisError> {
@@ -336,7 +355,7 @@ impl Consumer {
         Ok(())
     }
 
-    async fn forget_consumers(&self, conn: &mut ConnectionManager, key: &str) -> Result<(), RedisError> {
+    async fn forget_consumers(&self, conn: &mut RedisConn, key: &str) -> Result<(), RedisError> {
         let info: StreamInfoConsumersReply = redis::cmd("XINFO")
             .arg(("CONSUMERS", key, self.events.config.group))
             .query_async(conn)

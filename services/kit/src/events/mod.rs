@@ -23,7 +23,7 @@ pub use bus::{BusError, EventBus, RedisStreams};
 pub use consumer::{ConsumerConfig, HandleError, Handler, consume};
 pub use payload::{
     EventChanged, MembershipActivated, PaymentConfirmed, PaymentRefunded, ReservationCancelled,
-    ReservationConfirmed, ReservationCreated, ReservationRejected, TransferCompleted,
+    ReservationConfirmed, ReservationCreated, ReservationRejected, TransferCompleted, UserAdmitted,
 };
 
 use serde::de::DeserializeOwned;
@@ -43,13 +43,17 @@ pub const MEMBERSHIP_EVENTS: &str = "membership-events";
 /// From catalog: changed events.
 pub const CATALOG_EVENTS: &str = "catalog-events";
 
+/// From the queue, if it is told to: who was let in.
+pub const ADMISSION_EVENTS: &str = "admissions";
+
 /// Every topic.
-pub const TOPICS: [&str; 5] = [
+pub const TOPICS: [&str; 6] = [
     PAYMENT_EVENTS,
     RESERVATION_EVENTS,
     TRANSFER_EVENTS,
     MEMBERSHIP_EVENTS,
     CATALOG_EVENTS,
+    ADMISSION_EVENTS,
 ];
 
 /// A payment was approved: [`PaymentConfirmed`].
@@ -70,6 +74,8 @@ pub const TRANSFER_COMPLETED: &str = "TRANSFER_COMPLETED";
 pub const MEMBERSHIP_ACTIVATED: &str = "MEMBERSHIP_ACTIVATED";
 /// An event on sale was made, changed or cancelled: [`EventChanged`].
 pub const EVENT_CHANGED: &str = "EVENT_CHANGED";
+/// Somebody was let in: [`UserAdmitted`].
+pub const USER_ADMITTED: &str = "USER_ADMITTED";
 
 /// The version of every payload in this release.
 pub const VERSION: u16 = 1;

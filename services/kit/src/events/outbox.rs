@@ -10,7 +10,7 @@ use crate::wire::at as timestamp;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use urr_core::time::Millis;
@@ -22,6 +22,12 @@ const BATCH: i64 = 100;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// From enqueuing to commit takes a few milliseconds; looking earlier would find nothing.
 const COMMIT_PAUSE: Duration = Duration::from_millis(5);
+/// Under load a round carries what came in so long: a round costs five statements however many
+/// events it carries, and nobody waits for an event while a person looks on.
+const LINGER: Duration = Duration::from_millis(100);
+/// How soon a bus that lost its memory is noticed. What it lost is published again, so this delays
+/// and never loses.
+const INCARNATION_MAX_AGE: Duration = Duration::from_secs(1);
 /// Refusals of one event before it goes to the dead letters (R-MSG-02).
 const REFUSALS_MAX: i32 = 3;
 /// What the bus may have lost is at most this old: consumers keep up within seconds.
@@ -100,8 +106,10 @@ impl Relay {
         let mut enqueued = ENQUEUED.subscribe();
         let mut purge = tokio::time::interval(PURGE_INTERVAL);
         let mut failing = false;
+        let mut life_checked: Option<Instant> = None;
         loop {
-            let round = self.round().await;
+            let started = Instant::now();
+            let round = self.round(&mut life_checked).await;
             match &round {
                 Ok(_) => failing = false,
                 // Once per outage, not once a second.
@@ -120,7 +128,10 @@ impl Relay {
             tokio::select! {
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
                 // While the bus is away new events are no reason to try earlier.
-                Ok(()) = enqueued.changed(), if !failing => tokio::time::sleep(COMMIT_PAUSE).await,
+                Ok(()) = enqueued.changed(), if !failing => {
+                    let linger = LINGER.saturating_sub(started.elapsed());
+                    tokio::time::sleep(linger.max(COMMIT_PAUSE)).await;
+                }
                 _ = purge.tick() => self.purge().await,
                 // One more round: what was enqueued before the end goes out.
                 () = shutdown.cancelled() => {}
@@ -128,9 +139,17 @@ impl Relay {
         }
     }
 
-    async fn round(&self) -> Result<i64, RelayError> {
-        self.republish_if_forgotten().await?;
-        self.publish_batch().await
+    async fn round(&self, life_checked: &mut Option<Instant>) -> Result<i64, RelayError> {
+        if life_checked.is_none_or(|at| at.elapsed() >= INCARNATION_MAX_AGE) {
+            self.republish_if_forgotten().await?;
+            *life_checked = Some(Instant::now());
+        }
+        let published = self.publish_batch().await;
+        if published.is_err() {
+            // The bus was away: it may come back without its memory.
+            *life_checked = None;
+        }
+        published
     }
 
     /// Publishes the oldest events nobody else is publishing; returns how many it took.

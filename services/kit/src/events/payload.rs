@@ -185,3 +185,17 @@ pub struct EventChanged {
     /// Its poster.
     pub poster_image_url: Option<String>,
 }
+
+/// Tier 2 let somebody in. Events of one sale come in the order of its line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserAdmitted {
+    /// Always `admitted`.
+    pub action: String,
+    /// To which event's sale.
+    pub event_id: Uuid,
+    /// Who.
+    pub user_id: Uuid,
+    /// From which position of the line.
+    pub position: Option<u64>,
+}

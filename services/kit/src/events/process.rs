@@ -9,9 +9,11 @@ use crate::store::Redis;
 use crate::wire::at as timestamp;
 use redis::RedisError;
 use sqlx::PgPool;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Processes the events of one group.
 pub(super) struct Processor {
@@ -63,8 +65,64 @@ impl Processor {
         }
     }
 
+    /// Tries to process several events in one transaction, which costs little more than one event
+    /// alone. `false` when that did not work, for whatever reason: nothing has happened then, and
+    /// each is to be processed for itself, where its own failure is seen and counted.
+    pub(super) async fn process_together(&self, texts: &[(&str, String)]) -> bool {
+        if texts.len() < 2 {
+            return false;
+        }
+        let parsed: Result<Vec<Envelope>, String> = texts.iter().map(|(_, text)| parse(text)).collect();
+        let Ok(mut events) = parsed else { return false };
+        events.retain(|event| self.handler.wants(&event.kind));
+        self.apply_together(&events).await.is_ok()
+    }
+
+    async fn apply_together(&self, events: &[Envelope]) -> Result<(), HandleError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.pool.begin().await?;
+        // In the order of ids: two replicas with the same events must not wait in a circle.
+        let mut sorted: Vec<&Envelope> = events.iter().collect();
+        sorted.sort_unstable_by_key(|event| event.event_id);
+        let ids: Vec<Uuid> = sorted.iter().map(|event| event.event_id).collect();
+        let kinds: Vec<&str> = sorted.iter().map(|event| event.kind.as_str()).collect();
+        let remembered: Vec<Uuid> = sqlx::query_scalar(
+            "INSERT INTO processed_events (event_id, consumer_group, event_type, processed_at)
+             SELECT id, $2, kind, $4 FROM unnest($1::uuid[], $3::text[]) AS event (id, kind)
+             ON CONFLICT DO NOTHING RETURNING event_id",
+        )
+        .bind(&ids)
+        .bind(self.config.group)
+        .bind(&kinds)
+        .bind(timestamp(self.clock.now()))
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut fresh: HashSet<Uuid> = remembered.into_iter().collect();
+        let seen = events.len() - fresh.len();
+        for event in events {
+            // Delivered twice within one batch: once.
+            if fresh.remove(&event.event_id) {
+                self.handler.handle(&mut tx, event).await?;
+            }
+        }
+        tx.commit().await?;
+        self.count("true", events.len() - seen);
+        self.count("false", seen);
+        Ok(())
+    }
+
+    fn count(&self, new: &'static str, events: usize) {
+        metrics::counter!("urr_events_consumed_total", "group" => self.config.group, "new" => new)
+            .increment(events as u64);
+    }
+
     /// The effect and the memory of the event, together or not at all.
     async fn apply(&self, event: &Envelope) -> Result<(), HandleError> {
+        if !self.handler.wants(&event.kind) {
+            return Ok(());
+        }
         let mut tx = self.pool.begin().await?;
         // A replica with the same event waits here until the other one's transaction has ended.
         let remembered = sqlx::query(
@@ -83,9 +141,7 @@ impl Processor {
             self.handler.handle(&mut tx, event).await?;
             tx.commit().await?;
         }
-        metrics::counter!("urr_events_consumed_total",
-            "group" => self.config.group, "new" => if is_new { "true" } else { "false" })
-        .increment(1);
+        self.count(if is_new { "true" } else { "false" }, 1);
         Ok(())
     }
 

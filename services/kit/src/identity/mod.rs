@@ -5,7 +5,9 @@ mod guard;
 mod tokens;
 
 pub use guard::{InternalGuard, require_internal};
-pub use tokens::{ACCESS_TTL_S, AccessTokens, REFRESH_TTL_S, Refresh, RefreshClaims, TokenError};
+pub use tokens::{
+    ACCESS_TTL_S, AccessTokens, REFRESH_TTL_S, Refresh, RefreshClaims, TokenError, denied_token_key,
+};
 
 use crate::error::ApiError;
 use axum::extract::FromRequestParts;

@@ -8,6 +8,8 @@ use super::{Identity, Role};
 use crate::secrets::Secrets;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use urr_core::time::Millis;
 use uuid::Uuid;
@@ -16,6 +18,19 @@ use uuid::Uuid;
 pub const ACCESS_TTL_S: i64 = 1800;
 /// Lifetime of a refresh token, seconds.
 pub const REFRESH_TTL_S: i64 = 604_800;
+
+/// The Redis key that denies an access token while it exists (without the installation's prefix).
+/// The token itself stays out of Redis. Auth writes it on logging out; whoever verifies tokens, the
+/// gateway above all, asks for it (R-GW-02).
+#[must_use]
+pub fn denied_token_key(token: &str) -> String {
+    let mut key = "token:denied:".to_owned();
+    for byte in Sha256::digest(token.as_bytes()) {
+        // Writing to a String does not fail.
+        let _ = write!(key, "{byte:02x}");
+    }
+    key
+}
 
 /// Why a token is no good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@
 //! nothing can have happened on the other side. Everything else is the caller's decision. Who keeps
 //! failing is left alone for a while (R-RES-01).
 
-mod breaker;
+pub mod breaker;
 
 use crate::error::ApiError;
 use breaker::{Breaker, Outcome};

@@ -50,6 +50,8 @@ pub struct Limits {
     pub sold_out: bool,
     /// Only visitors with a tier-1 place may join; their place is their order.
     pub require_place: bool,
+    /// Who waits in another sale that says so too is turned away (R-QUE-11).
+    pub one_line_per_user: bool,
 }
 
 /// What became of a write.
@@ -61,17 +63,19 @@ pub enum Written {
     Stale,
 }
 
-/// Writes all fields or none. ARGV: epoch, revision, then field, value, ...
+/// Writes all fields or none. ARGV: epoch, revision, whether only where there are none, then
+/// field, value, ...
 static WRITE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local seen = redis.call('HMGET', KEYS[1], 'epoch', 'revision')
 local epoch, revision = tonumber(ARGV[1]), tonumber(ARGV[2])
 if seen[1] and seen[2] then
+  if ARGV[3] == '1' then return 0 end
   local old_epoch, old_revision = tonumber(seen[1]), tonumber(seen[2])
   if epoch < old_epoch or (epoch == old_epoch and revision <= old_revision) then return 0 end
 end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'revision', ARGV[2], unpack(ARGV, 3))
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'revision', ARGV[2], unpack(ARGV, 4))
 return 1
 ",
     )
@@ -97,6 +101,10 @@ impl LimitsStore {
     /// [`StateError::Redis`] when Redis cannot be reached; then it is unknown whether the write
     /// happened, and repeating it is safe.
     pub async fn write(&self, limits: &Limits) -> Result<Written, StateError> {
+        self.put(limits, "0").await
+    }
+
+    async fn put(&self, limits: &Limits, only_if_lost: &str) -> Result<Written, StateError> {
         let failed = |source| StateError::Redis {
             what: "write the limits of a sale",
             source,
@@ -109,7 +117,8 @@ impl LimitsStore {
         let mut call = WRITE.prepare_invoke();
         call.key(self.redis.key(&limits_key(limits.sale)))
             .arg(limits.epoch)
-            .arg(limits.revision);
+            .arg(limits.revision)
+            .arg(only_if_lost);
         for (field, value) in fields(limits) {
             call.arg(field).arg(value);
         }
@@ -119,6 +128,15 @@ impl LimitsStore {
         } else {
             Written::Stale
         })
+    }
+
+    /// Writes `limits` back where Redis has lost them. What the control plane wrote meanwhile stays,
+    /// whatever its revision: after a loss it counts from 1 again.
+    ///
+    /// # Errors
+    /// [`StateError::Redis`] when Redis cannot be reached.
+    pub async fn restore(&self, limits: &Limits) -> Result<Written, StateError> {
+        self.put(limits, "1").await
     }
 
     /// The limits in force, if the sale has any.
@@ -144,7 +162,7 @@ impl LimitsStore {
 }
 
 /// Every field but the fence, as stored. The names are read by `services/queue/src/*.lua`.
-fn fields(limits: &Limits) -> [(&'static str, i64); 11] {
+fn fields(limits: &Limits) -> [(&'static str, i64); 12] {
     [
         ("rate_per_s", i64::from(limits.rate_per_s)),
         ("cap", i64::from(limits.cap)),
@@ -157,6 +175,7 @@ fn fields(limits: &Limits) -> [(&'static str, i64); 11] {
         ("paused", i64::from(limits.paused)),
         ("sold_out", i64::from(limits.sold_out)),
         ("require_place", i64::from(limits.require_place)),
+        ("one_line_per_user", i64::from(limits.one_line_per_user)),
     ]
 }
 
@@ -185,6 +204,8 @@ fn parse(sale: SaleId, hash: &HashMap<String, String>) -> Result<Limits, StateEr
         paused: flag("paused")?,
         sold_out: flag("sold_out")?,
         require_place: flag("require_place")?,
+        // Written by releases that know it only.
+        one_line_per_user: hash.get("one_line_per_user").is_some_and(|text| text == "1"),
     })
 }
 
@@ -208,6 +229,7 @@ mod tests {
             paused: false,
             sold_out: true,
             require_place: true,
+            one_line_per_user: true,
         }
     }
 
@@ -248,6 +270,19 @@ mod tests {
             assert_eq!(store.write(&next).await.unwrap(), outcome, "{next:?}");
             assert_eq!(store.read(sale).await.unwrap().unwrap().cap, cap);
         }
+        // Giving back what was lost overwrites nothing, however new it was.
+        assert_eq!(store.restore(&of(9, 9, 70)).await.unwrap(), Written::Stale);
+        let lost = Limits {
+            sale: SaleId::new_v4(),
+            ..limits()
+        };
+        assert_eq!(store.restore(&lost).await.unwrap(), Written::Applied);
+        assert_eq!(store.read(lost.sale).await.unwrap(), Some(lost.clone()));
+        let _: u64 = redis
+            .conn()
+            .srem(redis.key(ACTIVE_EVENTS_KEY), lost.sale.to_string())
+            .await
+            .unwrap();
         let listed: Vec<String> = redis.conn().smembers(redis.key(ACTIVE_EVENTS_KEY)).await.unwrap();
         assert_eq!(listed, [sale.to_string()]);
     }

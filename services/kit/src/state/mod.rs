@@ -31,7 +31,17 @@ pub enum StateError {
         /// Which attribute or hash field.
         field: &'static str,
     },
-    /// DynamoDB did not do it (unreachable, throttled, refused).
+    /// The store asks to be asked less, or somebody else was just writing; nothing was done.
+    #[error("DynamoDB is too busy to {what}")]
+    Busy {
+        /// What was tried, as a verb phrase.
+        what: &'static str,
+    },
+    /// The next block of the ledger exists, but the record does not count it: the record is
+    /// older than the ledger. Read that block and have it counted.
+    #[error("the ledger is ahead of the waiting room record")]
+    LedgerAhead,
+    /// DynamoDB did not do it (unreachable, refused).
     #[error("DynamoDB failed to {what}")]
     Dynamo {
         /// What was tried, as a verb phrase.
@@ -55,6 +65,6 @@ impl StateError {
     /// Whether the same call may succeed later without anybody deciding anew.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Dynamo { .. } | Self::Redis { .. })
+        matches!(self, Self::Dynamo { .. } | Self::Redis { .. } | Self::Busy { .. })
     }
 }

@@ -1,14 +1,18 @@
 //! The waiting rooms' records: one DynamoDB item per sale, and the atomic way to take numbers.
 //!
-//! `issued` (attribute `nextPosition`) is only ever changed by `ADD`, everything else only by a
-//! conditional write, so joins and the control plane share one item without reading it first.
+//! `issued` (attribute `nextPosition`) and `blocks` are only ever changed together with the ledger
+//! ([`ledger`]), the draw's marks only once ([`marks`]), everything else only by a write under a
+//! condition on the revision, so joins and the control plane share one item.
 //! A write of the clock raises `revision`, also when a join makes it (re-anchoring an idle
 //! line): otherwise a control plane that read the record just before would write the old clock
 //! back and let the people of the quiet hour's unused rate in at once.
 //!
 //! What breaks if attribute names change: replicas of two versions share the table.
 
+mod block;
 mod item;
+pub mod ledger;
+mod marks;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -23,29 +27,28 @@ use aws_sdk_dynamodb::{
     },
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use item::{Item, item_of, key_of, mode_text, number, room_of, settings_of, text};
-use urr_core::{
-    room::{Mode, Room, ServingClock},
-    sale::SaleId,
-};
+pub use item::Item;
+use item::{item_of, key_of, number, room_of, settings_of};
+use urr_core::{room::Room, sale::SaleId};
 
 /// Table of the room records, without prefix. Key: `eventId`.
 pub const COUNTERS_TABLE: &str = "counters";
-/// Table of the places given out, without prefix. Key: `placeKey`, made of sale, epoch and
-/// visitor; never the sale alone, which would put a whole opening on one partition.
-pub const POSITIONS_TABLE: &str = "positions";
 /// Key attribute of [`COUNTERS_TABLE`].
 pub const COUNTERS_KEY: &str = "eventId";
-/// Key attribute of [`POSITIONS_TABLE`].
-pub const POSITIONS_KEY: &str = "placeKey";
-/// TTL attribute of [`POSITIONS_TABLE`], epoch seconds.
-pub const POSITIONS_TTL: &str = "expiresAt";
+/// Table of the ledgers, without prefix: one item per block of positions ([`ledger::Block`]).
+pub const LEDGER_TABLE: &str = "ledger";
+/// Key attribute of [`LEDGER_TABLE`], made of sale, epoch and the block's number; never the sale
+/// alone, which would put a whole opening on one partition.
+pub const LEDGER_KEY: &str = "blockKey";
+/// TTL attribute of [`LEDGER_TABLE`], epoch seconds.
+pub const LEDGER_TTL: &str = "expiresAt";
 
 /// Reads and writes room records. Cheap to clone.
 #[derive(Clone)]
 pub struct Rooms {
     dynamo: Dynamo,
     table: String,
+    ledger: String,
 }
 
 impl Rooms {
@@ -54,6 +57,7 @@ impl Rooms {
     pub fn new(dynamo: &Dynamo) -> Self {
         Self {
             table: dynamo.table(COUNTERS_TABLE),
+            ledger: dynamo.table(LEDGER_TABLE),
             dynamo: dynamo.clone(),
         }
     }
@@ -64,9 +68,8 @@ impl Rooms {
     /// [`StateError::Dynamo`] when a table cannot be created or does not become active.
     pub async fn ensure_tables(&self) -> Result<(), StateError> {
         self.ensure_table(&self.table, COUNTERS_KEY).await?;
-        let positions = self.dynamo.table(POSITIONS_TABLE);
-        self.ensure_table(&positions, POSITIONS_KEY).await?;
-        self.ensure_ttl(&positions).await
+        self.ensure_table(&self.ledger, LEDGER_KEY).await?;
+        self.ensure_ttl(&self.ledger).await
     }
 
     /// The record of a sale as of now (a consistent read).
@@ -114,7 +117,8 @@ impl Rooms {
         }
     }
 
-    /// Writes everything of `room` but `issued`, which only joins change. The stored revision
+    /// Writes everything of `room` but what the waiting room's replicas write themselves: numbers
+    /// given out, the draw, and who survived a loss. The stored revision
     /// becomes `expected_revision + 1` whatever `room` says. Returns the record as written.
     ///
     /// # Errors
@@ -145,64 +149,15 @@ impl Rooms {
         let call = call.update_expression(format!("SET {}", sets.join(", ")));
         updated("write a waiting room", call.send().await)
     }
-
-    /// Takes the next `n` numbers of the line `seen` is a copy of: after it,
-    /// `returned.issued - n + 1 ..= returned.issued` are the caller's and nobody else's. With
-    /// `reanchor` the serving clock is set in the same write (an idle line forgets the rate it
-    /// did not use); that needs `seen` to be exact.
-    ///
-    /// # Errors
-    /// [`StateError::Fenced`] with the present record when the line is another (epoch), takes
-    /// nobody (mode), or `seen` was stale while re-anchoring: no number was taken, decide again.
-    /// [`StateError::NotFound`] when there is no record. After [`StateError::Dynamo`] it is
-    /// unknown whether numbers were taken; if so they are holes, which no one holds.
-    pub async fn take_block(
-        &self,
-        seen: &Room,
-        n: u32,
-        reanchor: Option<ServingClock>,
-    ) -> Result<Room, StateError> {
-        let call = self
-            .dynamo
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key(COUNTERS_KEY, key_of(seen.sale))
-            .expression_attribute_names("#next", "nextPosition")
-            .expression_attribute_names("#epoch", "epoch")
-            .expression_attribute_names("#mode", "mode")
-            .expression_attribute_values(":n", number(n))
-            .expression_attribute_values(":epoch", number(seen.epoch))
-            .expression_attribute_values(":active", text(mode_text(Mode::Active)))
-            .expression_attribute_values(":paused", text(mode_text(Mode::Paused)))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        const TAKES: &str = "#epoch = :epoch AND #mode IN (:active, :paused)";
-        let call = match reanchor {
-            None => call.condition_expression(TAKES).update_expression("ADD #next :n"),
-            Some(clock) => call
-                .condition_expression(format!(
-                    "{TAKES} AND #revision = :revision AND #next = :issued AND #since = :seen"
-                ))
-                .update_expression("SET #base = :base, #since = :since ADD #next :n, #revision :one")
-                .expression_attribute_names("#revision", "revision")
-                .expression_attribute_names("#since", "since")
-                .expression_attribute_names("#base", "base")
-                .expression_attribute_values(":revision", number(seen.revision))
-                .expression_attribute_values(":issued", number(seen.issued))
-                .expression_attribute_values(":seen", number(seen.clock.since.0))
-                .expression_attribute_values(":base", number(clock.base))
-                .expression_attribute_values(":since", number(clock.since.0))
-                .expression_attribute_values(":one", number(1)),
-        };
-        updated("take numbers", call.send().await)
-    }
 }
 
 fn failed<E>(what: &'static str, error: SdkError<E>) -> StateError
 where
-    E: std::error::Error + Send + Sync + 'static,
+    E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,
 {
+    if ledger::says_busy(&error) {
+        return StateError::Busy { what };
+    }
     StateError::Dynamo {
         what,
         source: Box::new(error),

@@ -8,4 +8,4 @@ pub mod postgres;
 pub mod redis;
 
 pub use dynamo::Dynamo;
-pub use redis::Redis;
+pub use redis::{Redis, RedisConn};

@@ -1,188 +1,56 @@
-//! Tier 2 on a real Redis. Replicas are several `App`s on the same keys.
+//! Tests of tier 2. The suite runs twice: on one server, and on a cluster of three nodes, where a
+//! script or a command that needs keys of two nodes fails (R-QUE-14).
 
-mod cap;
-mod conformance;
-mod line;
+#[path = "suite/mod.rs"]
+mod on_one_server;
+
+#[path = "suite/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "the same tests on another engine")]
+mod on_a_cluster;
+
+mod bounded;
+mod clocks;
+mod judged;
 mod outage;
-mod wire;
+mod polls;
+mod recovery;
+mod slots;
 
-use crate::{
-    Config, assemble, http,
-    store::{Act, Place, Standing, View},
-};
-use axum::{Router, body::Body, http::Request, http::StatusCode};
-use redis::{AsyncCommands as _, streams::StreamRangeReply};
-use serde_json::Value;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-use tower::ServiceExt as _;
-use urr_core::{admission::LogKind, sale::SaleId, time::Millis, token::tier1};
-use urr_kit::{
-    Redis,
-    state::limits::{Limits, LimitsStore, Written},
-    testing::TestBed,
-};
-use uuid::Uuid;
+use on_one_server::OPENS_AT;
 
-/// When every test's sale opens.
-const OPENS_AT: Millis = Millis(1_800_000_000_000);
+use crate::store::{Gate, Life, Standing, View};
+use urr_core::time::Millis;
 
-/// A world with one sale that has just opened.
-struct Sale {
-    bed: TestBed,
-    id: SaleId,
-    redis: Redis,
-    app: Arc<http::App>,
-    router: Router,
-    revision: AtomicU64,
-}
-
-/// One line of the log, as the audit reads it.
-#[derive(Debug, Clone, PartialEq)]
-struct Logged {
-    kind: LogKind,
-    at: i64,
-    user: Option<Uuid>,
-    position: Option<u64>,
-    active_after: u64,
-    cap: u64,
-    reason: Option<String>,
-}
-
-impl Sale {
-    async fn new() -> Self {
-        Self::with(&Config::default(), true).await
-    }
-
-    async fn with(config: &Config, hard_cap: bool) -> Self {
-        let bed = TestBed::at(OPENS_AT).await;
-        let redis = bed.ctx().redis().await.unwrap();
-        let app = assemble(&bed.ctx(), config, redis.clone(), hard_cap);
-        let router = http::router(Arc::clone(&app));
-        Self {
-            bed,
-            id: Uuid::new_v4(),
-            redis,
-            app,
-            router,
-            revision: AtomicU64::new(0),
-        }
-    }
-
-    /// 10 a second, cap 5, burst 5, places wanted.
-    fn limits(&self) -> Limits {
-        Limits {
-            sale: self.id,
-            revision: 0,
+/// The numbers of a line in which nothing happens.
+pub(crate) fn idle_view() -> View {
+    View {
+        standing: Standing::None,
+        waiting: 0,
+        active: 0,
+        cap: 1000,
+        rate_per_s: 10,
+        burst: 10,
+        gate: Gate::Open,
+        paused: false,
+        opens_at: Millis(0),
+        token_ttl_s: 600,
+        moved: 0,
+        more: false,
+        admitted_total: 0,
+        window_ms: 0,
+        window_admitted: 0,
+        configured: true,
+        life: Life {
+            born: 1,
+            clears: 0,
             epoch: 1,
-            rate_per_s: 10,
-            cap: 5,
-            burst: 5,
-            opens_at: OPENS_AT,
-            closes_at: OPENS_AT.plus_s(3600),
-            silence_s: 30,
-            active_ttl_s: 600,
-            token_ttl_s: 600,
-            paused: false,
-            sold_out: false,
-            require_place: true,
-        }
+        },
+        watermark: 0,
+        seq: 0,
+        opened_at: Millis(0),
+        recovering: false,
+        behind_ms: 0,
+        position: 0,
+        line_now: Millis(0),
     }
-
-    /// Makes `limits` hold, as the next revision.
-    async fn limit(&self, limits: Limits) {
-        let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
-        let store = LimitsStore::new(self.redis.clone());
-        let written = store.write(&Limits { revision, ..limits }).await.unwrap();
-        assert_eq!(written, Written::Applied);
-    }
-
-    fn now(&self) -> Millis {
-        self.app.clock.now()
-    }
-
-    async fn act(&self, act: Act) -> View {
-        self.app.store.act(self.id, act, self.now()).await.unwrap()
-    }
-
-    async fn join(&self, user: Uuid, position: u64) -> Standing {
-        self.act(Act::Join(user, Some(Place { position, epoch: 1 })))
-            .await
-            .standing
-    }
-
-    async fn standing(&self, user: Uuid) -> Standing {
-        self.act(Act::Touch(user)).await.standing
-    }
-
-    async fn log(&self) -> Vec<Logged> {
-        let key = self.redis.key(&format!("{{{}}}:log", self.id));
-        let entries: StreamRangeReply = self.redis.conn().xrange_all(key).await.unwrap();
-        entries
-            .ids
-            .iter()
-            .map(|entry| Logged {
-                kind: LogKind::from_name(&entry.get::<String>("k").unwrap()).unwrap(),
-                at: entry.get("t").unwrap(),
-                user: entry.get::<String>("u").map(|user| user.parse().unwrap()),
-                position: entry.get("p"),
-                active_after: entry.get("a").unwrap(),
-                cap: entry.get("c").unwrap(),
-                reason: entry.get("w"),
-            })
-            .collect()
-    }
-
-    /// Users in the order in which they were let in.
-    async fn admitted(&self) -> Vec<Uuid> {
-        let log = self.log().await;
-        log.iter()
-            .filter(|l| l.kind == LogKind::Admit)
-            .map(|l| l.user.unwrap())
-            .collect()
-    }
-
-    async fn reasons(&self) -> Vec<String> {
-        self.log()
-            .await
-            .into_iter()
-            .filter_map(|entry| entry.reason)
-            .collect()
-    }
-
-    /// A tier-1 token as the waiting room gives it.
-    fn place_token(&self, position: u64) -> String {
-        let claims = tier1::Claims::new(self.id, "v", position, 1, self.now(), 600);
-        tier1::issue(&self.app.vwr_keys, &claims)
-    }
-
-    /// A call as the gateway passes it on.
-    async fn call(
-        &self,
-        method: &str,
-        path: &str,
-        user: Option<(Uuid, &str)>,
-        token: Option<String>,
-    ) -> (StatusCode, Value) {
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some((user, role)) = user {
-            request = request
-                .header("x-user-id", user.to_string())
-                .header("x-user-role", role);
-        }
-        if let Some(token) = token {
-            request = request.header("cookie", format!("urr-vwr-token={token}"));
-        }
-        let request = request.body(Body::empty()).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
-    }
-}
-
-fn is_active(standing: Standing) -> bool {
-    matches!(standing, Standing::Active { .. })
 }

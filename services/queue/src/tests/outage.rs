@@ -1,9 +1,11 @@
 //! R-QUE-13: without Redis nobody is let in, and nobody is told otherwise.
 
-use super::{OPENS_AT, Sale};
+use super::{OPENS_AT, on_one_server::Sale};
 use crate::{
-    Config, assemble, http,
-    store::{Act, Standing},
+    Config, assemble,
+    durable::Durable,
+    http,
+    store::{Act, Guards, Standing},
     ticker::Ticker,
 };
 use axum::{
@@ -26,7 +28,14 @@ async fn without_redis_every_call_is_503_and_afterwards_all_is_well() {
     let ctx = bed
         .ctx()
         .with_settings(|s| s.redis_url = engines.redis.url().to_owned());
-    let app = assemble(&ctx, &Config::default(), ctx.redis().await.unwrap(), true);
+    let redis = ctx.redis().await.unwrap();
+    let app = assemble(
+        &ctx,
+        &Config::default(),
+        redis,
+        Durable::new(None),
+        Guards::default(),
+    );
     let router = http::router(Arc::clone(&app));
     let event = Uuid::new_v4();
     let call = async |method: &str, call: &str| {

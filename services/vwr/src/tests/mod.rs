@@ -1,26 +1,35 @@
 //! Tier 1 on the DynamoDB emulator: several replicas are several `App`s on the same tables.
 
+mod defects;
+mod draw;
+mod faults;
 mod joins;
 mod operators;
 mod outage;
 mod polls;
+mod recovery;
+mod wire;
 
-use crate::{Config, assemble, http};
+use crate::{Config, assemble, http, line::Guards, store::faults::Faults};
 use ::http::{Request, StatusCode};
 use axum::{Router, body::Body};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tower::ServiceExt as _;
 use urr_core::{
+    draw::DrawRecord,
     room::{Mode, Room, ServingClock},
-    sale::SaleId,
+    sale::{Ordering, SaleId},
     time::Millis,
 };
-use urr_kit::{clock::ManualClock, testing::TestBed};
+use urr_kit::{Ctx, clock::ManualClock, state::rooms::ledger::Conditions, testing::TestBed};
 use uuid::Uuid;
 
 /// When every test's sale opens.
 const OPENS_AT: Millis = Millis(1_800_000_000_000);
+
+/// Long enough for a retry or two, short enough for a test.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// A world with one sale whose pre-queue is on and whose opening is a minute ahead.
 struct Door {
@@ -49,20 +58,53 @@ impl Door {
             sale: Uuid::new_v4(),
         };
         let replica = door.replica().await;
-        replica.app.store.create_room(&door.room()).await.unwrap();
+        replica.app.shared.store.create_room(&door.room()).await.unwrap();
         (door, replica)
     }
 
-    async fn replica(&self) -> Replica {
-        self.replica_with(&Config::default(), true).await
+    /// As [`Door::new`], with a draw at the opening.
+    async fn with_draw() -> (Self, Replica) {
+        let (door, replica) = Self::new().await;
+        let drawn = Self {
+            sale: Uuid::new_v4(),
+            ..door
+        };
+        let room = Room {
+            ordering: Ordering::Shuffle,
+            ..drawn.room()
+        };
+        replica.app.shared.store.create_room(&room).await.unwrap();
+        (drawn, replica)
     }
 
-    async fn replica_with(&self, config: &Config, group_commit: bool) -> Replica {
-        let app = assemble(&self.bed.ctx(), config, group_commit).await.unwrap();
-        Replica {
-            router: http::router(Arc::clone(&app)),
-            app,
-        }
+    async fn replica(&self) -> Replica {
+        self.replica_with(&Config::default()).await
+    }
+
+    async fn replica_with(&self, config: &Config) -> Replica {
+        replica_of(&self.bed.ctx(), config, Conditions::Kept, Guards::ON).await
+    }
+
+    /// A replica that lacks one of its guards.
+    async fn replica_without(&self, guards: Guards) -> Replica {
+        let config = Config::default();
+        replica_of(&self.bed.ctx(), &config, Conditions::Kept, guards).await
+    }
+
+    /// A replica whose clock is `ms` ahead of everybody's, and that clock.
+    async fn replica_ahead(&self, ms: i64, guards: Guards) -> (Replica, Arc<ManualClock>) {
+        use urr_kit::clock::Clock as _;
+        let ctx = self.bed.ctx();
+        let clock = Arc::new(ManualClock::at(self.clock().now().plus_ms(ms)));
+        let ctx = Ctx::new(
+            (*ctx.settings).clone(),
+            (*ctx.secrets).clone(),
+            Arc::clone(&clock) as urr_kit::SharedClock,
+        )
+        .unwrap();
+        let config = Config::default();
+        let replica = replica_of(&ctx, &config, Conditions::Kept, guards).await;
+        (replica, clock)
     }
 
     fn clock(&self) -> Arc<ManualClock> {
@@ -80,6 +122,11 @@ impl Door {
             opens_at: OPENS_AT,
             closes_at: OPENS_AT.plus_s(3600),
             issued: 0,
+            blocks: 0,
+            ordering: Ordering::Fifo,
+            draw: DrawRecord::default(),
+            voids: 0,
+            restoring_until: None,
             clock: ServingClock {
                 base: 0,
                 since: OPENS_AT,
@@ -92,7 +139,32 @@ impl Door {
     }
 }
 
+async fn replica_of(ctx: &Ctx, config: &Config, conditions: Conditions, guards: Guards) -> Replica {
+    let app = assemble(ctx, config, conditions, guards, PATIENCE).await.unwrap();
+    Replica {
+        router: http::router(Arc::clone(&app)),
+        app,
+    }
+}
+
 impl Replica {
+    /// What its store is about to suffer, and what was counted.
+    fn faults(&self) -> &Faults {
+        &self.app.shared.store.faults
+    }
+
+    /// The record as the store has it.
+    async fn stored(&self, sale: SaleId) -> Room {
+        self.app.shared.store.room(sale).await.unwrap().unwrap()
+    }
+
+    /// Writes what `change` makes of the record.
+    async fn control(&self, sale: SaleId, change: impl FnOnce(&Room) -> Room) -> Room {
+        let seen = self.stored(sale).await;
+        let store = &self.app.shared.store;
+        store.replace_room(seen.revision, &change(&seen)).await.unwrap()
+    }
+
     async fn call(&self, request: Request<Body>) -> (StatusCode, Value) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
@@ -149,6 +221,6 @@ impl Replica {
     /// What the store has, told to this replica as its refresh task would.
     async fn refreshed(&self, sale: SaleId) -> Room {
         self.app.cache.refresh().await;
-        self.app.store.room(sale).await.unwrap().unwrap()
+        self.stored(sale).await
     }
 }

@@ -1,13 +1,13 @@
 //! Law `on-time` without a store: the line goes on by the last copy and the replica's own clock.
 
-use super::{Door, OPENS_AT, Replica};
-use crate::{Config, assemble, http};
+use super::{Door, OPENS_AT, replica_of};
+use crate::{Config, line::Guards};
 use ::http::StatusCode;
-use std::sync::Arc;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+use urr_kit::state::rooms::ledger::Conditions;
 
 /// A wire to the emulator that can be cut.
 struct Wire {
@@ -51,11 +51,7 @@ async fn without_dynamodb_the_line_opens_moves_and_takes_nobody_new() {
     let wire = Wire::to(ctx.settings.dynamodb_endpoint.as_deref().unwrap()).await;
     let endpoint = wire.endpoint.clone();
     let ctx = ctx.with_settings(|settings| settings.dynamodb_endpoint = Some(endpoint));
-    let app = assemble(&ctx, &Config::default(), true).await.unwrap();
-    let replica = Replica {
-        router: http::router(Arc::clone(&app)),
-        app,
-    };
+    let replica = replica_of(&ctx, &Config::default(), Conditions::Kept, Guards::ON).await;
     let mut places = Vec::new();
     for i in 0..5 {
         places.push(replica.join(door.sale, &format!("v{i}")).await);
@@ -81,6 +77,9 @@ async fn without_dynamodb_the_line_opens_moves_and_takes_nobody_new() {
         body["error"],
         "Waiting room temporarily unavailable. Please retry."
     );
+    // Who has a place is told it, store or no store.
+    let again = replica.join(door.sale, "v3").await;
+    assert_eq!(again.position, places[3].position);
     // Nothing is stuck: another replica, whose wire is whole, takes the same visitor.
     assert_eq!(door.replica().await.join(door.sale, "late").await.position, 6);
 }

@@ -11,7 +11,7 @@ const NO_PLACE: &str = "Position not found. Request a new position.";
 async fn a_poll_makes_no_store_call() {
     let (door, replica) = Door::new().await;
     let place = replica.join(door.sale, "kim").await;
-    let before = replica.app.store.calls();
+    let before = replica.faults().calls();
     for i in 0..1000 {
         if i == 500 {
             door.clock().set(OPENS_AT.plus_s(1));
@@ -19,7 +19,7 @@ async fn a_poll_makes_no_store_call() {
         let (status, body) = replica.check(door.sale, &place, "kim").await;
         assert_eq!((status, &body["admitted"]), (StatusCode::OK, &(i >= 500).into()));
     }
-    assert_eq!(replica.app.store.calls(), before);
+    assert_eq!(replica.faults().calls(), before);
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn the_token_of_an_admitted_visitor_opens_tier_2_of_this_sale_only() {
 async fn an_id_that_is_not_the_visitors_own_is_no_place() {
     let (door, replica) = Door::new().await;
     let kim = replica.join(door.sale, "kim").await;
-    let before = replica.app.store.calls();
+    let before = replica.faults().calls();
     let own = |request_id: &str| Placed {
         request_id: request_id.to_owned(),
         position: 0,
@@ -111,7 +111,7 @@ async fn an_id_that_is_not_the_visitors_own_is_no_place() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{place:?} {visitor}");
         assert_eq!(body["error"], NO_PLACE);
     }
-    assert_eq!(replica.app.store.calls(), before, "forged ids cost no I/O");
+    assert_eq!(replica.faults().calls(), before, "forged ids cost no I/O");
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn serving_never_goes_back_when_the_rate_changes_or_the_line_is_held() {
     for step in 0..60_u32 {
         now = now.plus_ms(137);
         door.clock().set(now);
-        let seen = replica.app.store.room(door.sale).await.unwrap().unwrap();
+        let seen = replica.stored(door.sale).await;
         let changed = match step % 6 {
             0 => Some(seen.with_rate(3, now)),
             1 => Some(seen.with_rate(40, now)),
@@ -134,12 +134,7 @@ async fn serving_never_goes_back_when_the_rate_changes_or_the_line_is_held() {
             _ => None,
         };
         if let Some(room) = changed {
-            replica
-                .app
-                .store
-                .replace_room(seen.revision, &room)
-                .await
-                .unwrap();
+            replica.control(door.sale, |_| room).await;
         }
         // The copy is told late, as in life.
         if step % 4 == 0 {
@@ -159,9 +154,9 @@ async fn serving_never_goes_back_when_the_rate_changes_or_the_line_is_held() {
 async fn a_room_that_is_switched_off_lets_everybody_on_to_tier_2() {
     let (door, replica) = Door::new().await;
     let place = replica.join(door.sale, "kim").await;
-    let seen = replica.app.store.room(door.sale).await.unwrap().unwrap();
-    let off = seen.deactivated(OPENS_AT);
-    replica.app.store.replace_room(seen.revision, &off).await.unwrap();
+    replica
+        .control(door.sale, |seen| seen.deactivated(OPENS_AT))
+        .await;
     assert_eq!(replica.refreshed(door.sale).await.mode, Mode::Inactive);
     let (_, body) = replica.check(door.sale, &place, "kim").await;
     assert_eq!(body["admitted"], true);
@@ -173,13 +168,7 @@ async fn a_room_that_is_switched_off_lets_everybody_on_to_tier_2() {
 async fn a_draining_room_tells_known_visitors_their_place_and_takes_nobody_new() {
     let (door, replica) = Door::new().await;
     let place = replica.join(door.sale, "kim").await;
-    let seen = replica.app.store.room(door.sale).await.unwrap().unwrap();
-    replica
-        .app
-        .store
-        .replace_room(seen.revision, &seen.draining(OPENS_AT))
-        .await
-        .unwrap();
+    replica.control(door.sale, |seen| seen.draining(OPENS_AT)).await;
     replica.app.cache.refresh().await;
     assert_eq!(replica.join(door.sale, "kim").await.position, place.position);
     assert_eq!(replica.try_join(door.sale, "lee").await.0, StatusCode::NOT_FOUND);

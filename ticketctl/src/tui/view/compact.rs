@@ -1,9 +1,11 @@
 //! Small terminals: one column without frames, and below that the numbers that matter most.
 
-use super::{events, funnel, latency, room, seats};
+use super::{events, funnel, health, latency, room, seats};
 use crate::{
-    text::{countdown, fit, grouped},
+    picture::Source,
+    text::{fit, grouped},
     tui::{
+        face::clock,
         state::{App, Freshness},
         steer,
     },
@@ -25,8 +27,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     lines.push(Line::default());
     match &app.shown().load {
         Some(load) => lines.extend(funnel::steps(app, &load.funnel, width)),
-        None => lines.extend(funnel::lines(app, width, 1)),
+        None if app.shown().source == Source::Drill => lines.extend(funnel::lines(app, width, 1)),
+        None => {}
     }
+    lines.push(health::summary(app));
     match seats::seats(app) {
         Some(view) => lines.push(seats::total(app, view, width)),
         None => lines.extend(seats::lines(app, width, 1)),
@@ -34,8 +38,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     lines.push(Line::default());
     let room = usize::from(area.height).saturating_sub(lines.len());
     // Two thirds of what is left to latency, the rest to events: both keep at least a line.
-    let of_latency = u16::try_from(room * 2 / 3).unwrap_or(0);
-    lines.extend(latency::lines(app, width, of_latency));
+    if app.shown().load.is_some() {
+        let of_latency = u16::try_from(room * 2 / 3).unwrap_or(0);
+        lines.extend(latency::lines(app, width, of_latency));
+    }
     let room = usize::from(area.height).saturating_sub(lines.len());
     lines.extend(events::lines(app, width, u16::try_from(room).unwrap_or(0)));
     frame.render_widget(Paragraph::new(lines), area);
@@ -53,14 +59,14 @@ pub(super) fn tiny(frame: &mut Frame<'_>, app: &App, area: Rect) {
     if let Some(verdict) = &picture.verdict {
         push(verdict.headline.clone(), theme.strong());
     }
-    let clock = picture
+    let since = picture
         .opens_at
-        .map(|opens| countdown(app.shown_now(), opens))
+        .map(|opens| clock(app.shown_now(), opens))
         .unwrap_or_default();
     match &picture.snapshot {
         Some(snapshot) => {
             let (glyph, word, style) = theme.phase(snapshot.phase);
-            push(format!("{glyph} {word} {clock}"), style);
+            push(format!("{glyph} {word} {since}"), style);
             push(
                 format!("waiting {}", grouped(steer::waiting(snapshot))),
                 theme.strong(),
@@ -74,13 +80,21 @@ pub(super) fn tiny(frame: &mut Frame<'_>, app: &App, area: Rect) {
             if let Freshness::Stale(age) | Freshness::Lost(age) = app.freshness() {
                 push(format!("STALE, age {age}"), theme.bad());
             }
-            if !snapshot.warnings.is_empty() {
-                push(format!("! {} warnings", snapshot.warnings.len()), theme.warn());
+            let broken = app.laws.broken().count();
+            if broken > 0 {
+                push(format!("! laws BROKEN: {broken}"), theme.bad());
+            }
+            let warnings = snapshot.warnings.len() + app.advice.len();
+            if warnings > 0 {
+                push(format!("! {warnings} warnings"), theme.warn());
             }
         }
-        None => push(format!("{} {clock}", picture.stage.words()), theme.strong()),
+        None => push(format!("{} {since}", picture.stage.words()), theme.strong()),
     }
-    push(format!("{}: {}", picture.environment, picture.title), theme.dim());
+    push(
+        format!("{}: {}", picture.environment.word(), picture.title),
+        theme.banner(&picture.environment),
+    );
     push("q quit, larger for more".to_owned(), theme.dim());
     frame.render_widget(Paragraph::new(lines), area);
 }

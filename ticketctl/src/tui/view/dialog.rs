@@ -1,71 +1,37 @@
-//! Boxes over the screen: the preview of a change, a number being typed, the keys, the last
-//! question before quitting.
+//! Boxes over the screen: the preview of a change, the keys, the last question before quitting.
 
-use super::{ASCII_BORDER, wrap};
-use crate::tui::state::{App, Mode};
+use super::{ASCII_BORDER, help, wrap};
+use crate::tui::{
+    input::asks_name,
+    state::{App, Mode},
+    steer::Proposal,
+};
 use ratatui::{
     Frame,
     layout::Rect,
     text::{Line, Span},
-    widgets::{Block, Borders, Clear, Paragraph},
+    widgets::{Block, Borders, Clear, Padding, Paragraph},
 };
 
-const KEYS: [(&str, &str); 10] = [
-    ("p", "pause the line, or resume it"),
-    ("+ -", "rate up or down by 10 %"),
-    ("r", "type a rate (people per second)"),
-    ("c", "type a cap (people inside at once)"),
-    ("space", "freeze the screen; the drill goes on"),
-    ("Tab", "after the end: verdict or last picture"),
-    ("?", "these keys"),
-    ("q", "end the drill; asked first while it runs"),
-    ("Ctrl-C", "end it at once; twice forces"),
-    ("", "Every change is previewed; Enter carries it out."),
-];
-
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
-    let theme = app.theme;
-    let width = area.width.saturating_sub(4).min(64);
+    let widest = if matches!(app.mode, Mode::Help(_)) {
+        100
+    } else {
+        66
+    };
+    let width = area.width.saturating_sub(4).min(widest);
     let inner = usize::from(width.saturating_sub(4));
-    let (title, lines): (&str, Vec<Line<'static>>) = match &app.mode {
-        Mode::Watch => return,
-        Mode::Help => (
-            "keys",
-            KEYS.iter()
-                .map(|(key, what)| {
-                    Line::from(vec![
-                        Span::styled(format!("{key:<8}"), theme.strong()),
-                        Span::raw(*what),
-                    ])
-                })
-                .collect(),
-        ),
-        Mode::Typing(field, text) => (
-            "set",
-            vec![Line::from(vec![
-                Span::raw(format!("{}: ", field.label())),
-                Span::styled(format!("{text}_"), theme.strong()),
-            ])],
-        ),
-        Mode::Confirm(proposal) => {
-            let mut lines = vec![Line::styled(proposal.title(), theme.strong())];
-            for effect in &proposal.effects {
-                lines.extend(wrap(effect, inner, theme.ellipsis()).into_iter().map(Line::raw));
-            }
-            lines.push(Line::default());
-            lines.push(Line::styled(
-                format!("Enter does it as {}, Esc leaves it", app.actor),
-                theme.dim(),
-            ));
-            ("change", lines)
-        }
+    let (title, lines) = match &app.mode {
+        Mode::Watch | Mode::Palette(..) | Mode::Filter(_) => return,
+        Mode::Help(from) => ("keys", help::lines(app, *from, inner)),
+        Mode::Confirm(proposal, name) => ("change", preview(app, proposal, name, inner)),
         Mode::ConfirmQuit => (
             "quit",
             vec![
-                Line::styled("End the drill now?", theme.strong()),
+                Line::styled("End the drill now?", app.theme.strong()),
                 Line::raw("Services and engines stop; there will be no audit."),
                 Line::default(),
-                Line::styled("y ends it, Esc goes on", theme.dim()),
+                Line::styled("y ends it, Esc goes on", app.theme.dim()),
             ],
         ),
     };
@@ -78,14 +44,48 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         width,
         height,
     };
+    boxed(frame, app, at, title, lines);
+}
+
+/// `lines` in a frame over whatever is there.
+pub(super) fn boxed(frame: &mut Frame<'_>, app: &App, at: Rect, title: &str, lines: Vec<Line<'static>>) {
+    let theme = app.theme;
     let mut block = Block::new()
         .borders(Borders::ALL)
         .border_style(theme.warn())
         .title(Span::styled(format!(" {title} "), theme.strong()))
-        .padding(ratatui::widgets::Padding::horizontal(1));
+        .padding(Padding::horizontal(1));
     if !theme.unicode {
         block = block.border_set(ASCII_BORDER);
     }
     frame.render_widget(Clear, at);
     frame.render_widget(Paragraph::new(lines).block(block), at);
+}
+
+fn preview(app: &App, proposal: &Proposal, name: &str, width: usize) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let environment = &app.picture.environment;
+    let mut lines = vec![Line::from(vec![
+        Span::styled(proposal.title(), theme.strong()),
+        Span::raw("  "),
+        Span::styled(format!(" {} ", environment.word()), theme.banner(environment)),
+    ])];
+    for effect in &proposal.effects {
+        lines.extend(wrap(effect, width, theme.ellipsis()).into_iter().map(Line::raw));
+    }
+    if let Some(reason) = &proposal.reason {
+        lines.push(Line::styled(format!("because: {reason}"), theme.dim()));
+    }
+    lines.push(Line::default());
+    if asks_name(app, proposal) {
+        lines.push(Line::from(vec![
+            Span::styled(format!("type \"{}\": ", app.picture.title), theme.warn()),
+            Span::styled(format!("{name}_"), theme.strong()),
+        ]));
+    }
+    lines.push(Line::styled(
+        format!("Enter does it as {}, Esc leaves it", app.actor),
+        theme.dim(),
+    ));
+    lines
 }

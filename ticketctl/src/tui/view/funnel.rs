@@ -38,7 +38,7 @@ pub(super) fn steps(app: &App, funnel: &[FunnelStep], width: u16) -> Vec<Line<'s
                 .map(|p| format!("{p:>3} %"))
                 .unwrap_or_default();
             Line::from(vec![
-                Span::styled(left(app, step.label, LABEL), app.theme.dim()),
+                Span::styled(left(app, &step.label, LABEL), app.theme.dim()),
                 Span::styled(format!("{:>COUNT$}", grouped(step.count)), app.theme.strong()),
                 Span::raw(format!("{share:>PERCENT$} ")),
                 Span::styled(app.theme.bar_text(step.count, whole, bar), app.theme.bar()),

@@ -1,12 +1,12 @@
 //! The waiting room: how many wait, how fast they come and go, what is set and what is applied.
 
-use super::{data, empty};
+use super::{cut, data, empty, labelled};
 use crate::{
-    text::{duration_s, fit, grouped},
-    tui::{state::App, steer},
+    text::grouped,
+    tui::{face::about, state::App, steer},
 };
 use ratatui::text::{Line, Span};
-use urr_core::snapshot::Snapshot;
+use urr_core::{effect, snapshot::Snapshot};
 
 const LABEL: usize = 9;
 
@@ -20,22 +20,11 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
         rate(app, snapshot),
     ];
     lines.extend(sparks(app, width));
-    if let Some(room) = &snapshot.room
-        && height > 6
-    {
-        lines.push(labelled(
-            app,
-            "served",
-            vec![Span::styled(
-                format!(
-                    "{} of {}, epoch {}",
-                    grouped(room.serving),
-                    grouped(room.issued),
-                    room.epoch
-                ),
-                data(app),
-            )],
-        ));
+    if height > 6 {
+        lines.extend(served(app, snapshot));
+    }
+    if height > 8 {
+        lines.extend(forecast(app, snapshot));
     }
     for line in &mut lines {
         cut(line, usize::from(width), app.theme.ellipsis());
@@ -43,12 +32,57 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
     lines
 }
 
+/// How far the line is served.
+pub(super) fn served(app: &App, snapshot: &Snapshot) -> Option<Line<'static>> {
+    let room = snapshot.room.as_ref()?;
+    let text = format!(
+        "{} of {}, epoch {}",
+        grouped(room.serving),
+        grouped(room.issued),
+        room.epoch
+    );
+    Some(labelled(
+        app,
+        "served",
+        LABEL,
+        vec![Span::styled(text, data(app))],
+    ))
+}
+
+/// Where this leads if nothing is changed.
+pub(super) fn forecast(app: &App, snapshot: &Snapshot) -> Vec<Line<'static>> {
+    let flow = app.flow();
+    let mut lines = Vec::new();
+    let mut say = |label: &str, text: String| {
+        lines.push(labelled(app, label, LABEL, vec![Span::styled(text, data(app))]));
+    };
+    if let Some(in_a_minute) = effect::waiting_in(snapshot, flow, 60) {
+        let joined = flow.joined_per_s.unwrap_or(0);
+        let let_in = flow.let_in_per_s.unwrap_or(0);
+        let then = match in_a_minute {
+            0 => "nobody waits".to_owned(),
+            n => format!("about {} wait", grouped(n)),
+        };
+        let text = format!(
+            "{then} in 1 min ({}/s in, {}/s out)",
+            grouped(joined),
+            grouped(let_in)
+        );
+        say("forecast", text);
+    }
+    if let Some(s) = effect::sold_out_s(snapshot, flow) {
+        say("", format!("sold out in {}", about(s)));
+    }
+    lines
+}
+
 pub(super) fn waiting(app: &App, snapshot: &Snapshot) -> Line<'static> {
     let waiting = steer::waiting(snapshot);
-    let eta = eta(snapshot, waiting);
+    let eta = eta(app, snapshot, waiting);
     labelled(
         app,
         "waiting",
+        LABEL,
         vec![
             Span::styled(
                 format!("{:>8}", grouped(waiting)),
@@ -59,23 +93,16 @@ pub(super) fn waiting(app: &App, snapshot: &Snapshot) -> Line<'static> {
     )
 }
 
-/// When the last in line comes in, as far as anybody can know. Behind a full cap nobody can: it
-/// depends on how soon those inside leave.
-fn eta(snapshot: &Snapshot, waiting: u64) -> String {
-    if waiting == 0 {
-        return String::new();
-    }
-    let queue = snapshot.queue.as_ref();
-    let full = queue.is_some_and(|q| q.waiting > 0 && q.active >= u64::from(q.cap));
-    let standing =
-        queue.is_some_and(|q| q.paused) || snapshot.room.as_ref().is_some_and(|r| r.drain_s.is_none());
-    match steer::set_rate(snapshot) {
+/// When the last in line comes in, as far as anybody can know. Behind a full hall nobody can before
+/// it has been measured how soon those inside leave.
+pub(super) fn eta(app: &App, snapshot: &Snapshot, waiting: u64) -> String {
+    let standing = snapshot.queue.as_ref().is_some_and(|q| q.paused)
+        || snapshot.room.as_ref().is_some_and(|r| r.drain_s.is_none());
+    match effect::wait_s(snapshot, app.flow()) {
+        _ if waiting == 0 => String::new(),
         _ if standing => "   the line stands".to_owned(),
-        _ if full => "   as slots come back".to_owned(),
-        Some(rate) if rate > 0 => {
-            format!("   last in {}", duration_s(waiting.div_ceil(u64::from(rate))))
-        }
-        _ => String::new(),
+        Some(wait_s) => format!("   last in {}", about(wait_s)),
+        None => "   as slots come back".to_owned(),
     }
 }
 
@@ -84,6 +111,7 @@ pub(super) fn inside(app: &App, snapshot: &Snapshot, width: u16) -> Line<'static
         return labelled(
             app,
             "inside",
+            LABEL,
             vec![Span::styled(
                 "not known: the queue does not answer",
                 app.theme.warn(),
@@ -102,6 +130,7 @@ pub(super) fn inside(app: &App, snapshot: &Snapshot, width: u16) -> Line<'static
     labelled(
         app,
         "inside",
+        LABEL,
         vec![
             Span::styled(text, style),
             Span::raw("  "),
@@ -138,13 +167,13 @@ pub(super) fn rate(app: &App, snapshot: &Snapshot) -> Line<'static> {
         }
         (_, None) => {}
     }
-    labelled(app, "rate", spans)
+    labelled(app, "rate", LABEL, spans)
 }
 
 fn sparks(app: &App, width: u16) -> Vec<Line<'static>> {
-    let joined = app.history.joined();
-    let let_in = app.history.let_in();
-    let sold = app.history.sold();
+    let joined = app.history.per_s(app.scale, |second| second.joined);
+    let let_in = app.history.per_s(app.scale, |second| second.let_in);
+    let sold = app.history.per_s(app.scale, |second| second.sold);
     let room = usize::from(width).saturating_sub(LABEL + 9);
     // In and out share one scale: the line grows exactly where the upper one is higher.
     let top = joined
@@ -158,6 +187,7 @@ fn sparks(app: &App, width: u16) -> Vec<Line<'static>> {
         labelled(
             app,
             label,
+            LABEL,
             vec![
                 Span::styled(app.theme.spark(values, room, top), app.theme.bar()),
                 Span::raw(format!("{:>8}", grouped(values.last().copied().unwrap_or(0)))),
@@ -169,24 +199,4 @@ fn sparks(app: &App, width: u16) -> Vec<Line<'static>> {
         line("let in/s", &let_in, top),
         line("sold/s", &sold, None),
     ]
-}
-
-fn labelled(app: &App, label: &'static str, spans: Vec<Span<'static>>) -> Line<'static> {
-    let mut line = Line::from(Span::styled(format!("{label:<LABEL$}"), app.theme.dim()));
-    for span in spans {
-        line.push_span(span);
-    }
-    line
-}
-
-/// Cuts the last span that does not fit, and says so.
-fn cut(line: &mut Line<'static>, width: usize, ellipsis: char) {
-    let mut used = 0;
-    for span in &mut line.spans {
-        let chars = span.content.chars().count();
-        if used + chars > width {
-            span.content = fit(&span.content, width.saturating_sub(used), ellipsis).into();
-        }
-        used += span.content.chars().count();
-    }
 }

@@ -1,6 +1,6 @@
 //! Seats: sold, held and free, in the whole hall and by section.
 
-use super::{data, empty, left};
+use super::{data, empty, left, list};
 use crate::{text::grouped, tui::state::App};
 use ratatui::text::{Line, Span};
 use urr_core::snapshot::{SeatsView, SectionView};
@@ -20,7 +20,7 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
         .sections
         .iter()
         .take(shown)
-        .map(|s| s.name.chars().count())
+        .map(|s| super::cells(&s.name))
         .max()
         .unwrap_or(0)
         .min(usize::from(width) / 3);
@@ -33,6 +33,45 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
             app.theme.dim(),
         ));
     }
+    lines
+}
+
+/// Sections that pass the filter.
+pub(super) fn rows(app: &App) -> Vec<SectionView> {
+    let sections = seats(app)
+        .map(|seats| seats.sections.as_slice())
+        .unwrap_or_default();
+    sections
+        .iter()
+        .filter(|section| app.passes(&section.name))
+        .cloned()
+        .collect()
+}
+
+/// The view's list: the hall, then every section.
+pub(super) fn list(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
+    let Some(seats) = seats(app) else {
+        return empty(app, "booking has not answered yet");
+    };
+    let mut lines = vec![
+        total(app, seats, width),
+        bar(app, seats.sold, seats.held, seats.capacity, width),
+        Line::default(),
+    ];
+    let rows = rows(app);
+    if rows.is_empty() {
+        lines.extend(empty(app, "nothing matches"));
+        return lines;
+    }
+    let name = rows
+        .iter()
+        .map(|s| super::cells(&s.name))
+        .max()
+        .unwrap_or(0)
+        .min(usize::from(width) / 3);
+    let rows = rows.iter().map(|s| section(app, s, name, width)).collect();
+    let room = usize::from(height).saturating_sub(lines.len());
+    lines.extend(list::lines(app, rows, width, room));
     lines
 }
 

@@ -10,6 +10,7 @@ use crate::{
     room::Room,
     testing::{OPENS_AT, sale},
     time::Millis,
+    visitor::VisitorKey,
 };
 use proptest::prelude::Strategy;
 use std::collections::VecDeque;
@@ -152,7 +153,7 @@ fn line(evidence: &mut Evidence, shape: Shape, room: &Room) {
         let visitor = format!("anon-{number}");
         let position = u64::from(number) + 1;
         evidence.places.push(PlaceRow {
-            visitor: visitor.clone(),
+            key: VisitorKey::of(evidence.sale.id, &visitor),
             epoch: 1,
             position,
             created_at,

@@ -1,5 +1,6 @@
 //! A clean history passes; one change to it breaks exactly the law it is about.
 
+mod drawn;
 mod history;
 mod wrongs;
 

@@ -9,6 +9,7 @@ use crate::{
     },
     law::Law,
     testing::OPENS_AT,
+    visitor::VisitorKey,
 };
 
 /// One way in which a sale can break a law.
@@ -65,8 +66,8 @@ pub(super) const WRONGS: &[Wrong] = &[
         law: Law::FairOrder,
         act: |e| {
             let twin = PlaceRow {
-                visitor: "ghost".into(),
-                ..e.places[7].clone()
+                key: VisitorKey([9; 16]),
+                ..e.places[7]
             };
             e.places.push(twin);
         },
@@ -128,15 +129,17 @@ pub(super) const WRONGS: &[Wrong] = &[
     Wrong {
         what: "a place is lost",
         law: Law::OnePlace,
-        act: |e| drop(e.places.remove(10)),
+        act: |e| {
+            e.places.remove(10);
+        },
     },
     Wrong {
         what: "a visitor has two places",
         law: Law::OnePlace,
         act: |e| {
-            let last = e.places.last().unwrap().clone();
+            let last = *e.places.last().unwrap();
             e.places.push(PlaceRow {
-                visitor: e.places[3].visitor.clone(),
+                key: e.places[3].key,
                 position: last.position + 1,
                 ..last
             });

@@ -5,13 +5,14 @@ use crate::state::StateError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
 use urr_core::{
+    draw::{Commitment, DrawRecord, Seed},
     room::{Mode, Room, ServingClock},
-    sale::SaleId,
+    sale::{Ordering, SaleId},
     time::Millis,
 };
 
 /// An item as the SDK has it.
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub type Item = HashMap<String, AttributeValue>;
 
 pub(super) fn key_of(sale: SaleId) -> AttributeValue {
     AttributeValue::S(sale.to_string())
@@ -40,9 +41,16 @@ pub(super) fn mode_of(text: &str) -> Option<Mode> {
         .find(|mode| mode_text(*mode) == text)
 }
 
-/// Everything but the key and `issued`. `isActive` and `updatedAt` are api-contract.md's names,
+const fn ordering_text(ordering: Ordering) -> &'static str {
+    match ordering {
+        Ordering::Fifo => "fifo",
+        Ordering::Shuffle => "shuffle",
+    }
+}
+
+/// Everything but the key and what replicas of the waiting room write. `isActive` and `updatedAt` are api-contract.md's names,
 /// kept for tools that read the table; nothing here reads them back.
-pub(super) fn settings_of(room: &Room) -> [(&'static str, AttributeValue); 13] {
+pub(super) fn settings_of(room: &Room) -> [(&'static str, AttributeValue); 15] {
     [
         ("epoch", number(room.epoch)),
         ("revision", number(room.revision)),
@@ -57,6 +65,8 @@ pub(super) fn settings_of(room: &Room) -> [(&'static str, AttributeValue); 13] {
         ("burst", number(room.clock.burst)),
         ("pollBudget", number(room.poll_budget_per_s)),
         ("tokenTtl", number(room.token_ttl_s)),
+        ("ordering", text(ordering_text(room.ordering))),
+        ("voids", number(room.voids)),
     ]
 }
 
@@ -66,7 +76,21 @@ pub(super) fn item_of(room: &Room) -> Item {
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
     item.insert(COUNTERS_KEY.to_owned(), key_of(room.sale));
-    item.insert("nextPosition".to_owned(), number(room.issued));
+    let mut insert = |name: &str, value| item.insert(name.to_owned(), value);
+    insert("nextPosition", number(room.issued));
+    insert("blocks", number(room.blocks));
+    if let Some(commitment) = room.draw.commitment {
+        insert("commitment", text(&commitment.to_hex()));
+    }
+    if let Some(seed) = room.draw.seed {
+        insert("seed", text(&seed.to_hex()));
+    }
+    if let Some(drawn) = room.draw.drawn {
+        insert("drawn", number(drawn));
+    }
+    if let Some(until) = room.restoring_until {
+        insert("restoringUntil", number(until.0));
+    }
     item
 }
 
@@ -83,6 +107,19 @@ pub(super) fn room_of(item: &Item) -> Result<Room, StateError> {
             .map(String::as_str)
             .ok_or(StateError::Corrupt { field })
     }
+    /// A field that older records lack or that has not been written yet.
+    fn optional<T>(
+        item: &Item,
+        field: &'static str,
+        read: impl FnOnce(&Item, &'static str) -> Result<T, StateError>,
+    ) -> Result<Option<T>, StateError> {
+        if item.contains_key(field) {
+            read(item, field).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+    let corrupt = |field| StateError::Corrupt { field };
     Ok(Room {
         sale: s(item, COUNTERS_KEY)?
             .parse()
@@ -94,6 +131,25 @@ pub(super) fn room_of(item: &Item) -> Result<Room, StateError> {
         opens_at: Millis(n(item, "opensAt")?),
         closes_at: Millis(n(item, "closesAt")?),
         issued: n(item, "nextPosition")?,
+        blocks: optional(item, "blocks", n)?.unwrap_or(0),
+        ordering: match optional(item, "ordering", |item, field| s(item, field).map(str::to_owned))?
+            .as_deref()
+        {
+            None | Some("fifo") => Ordering::Fifo,
+            Some("shuffle") => Ordering::Shuffle,
+            Some(_) => return Err(corrupt("ordering")),
+        },
+        draw: DrawRecord {
+            commitment: optional(item, "commitment", |item, field| {
+                Commitment::from_hex(s(item, field)?).ok_or_else(|| corrupt(field))
+            })?,
+            drawn: optional(item, "drawn", n)?,
+            seed: optional(item, "seed", |item, field| {
+                Seed::from_hex(s(item, field)?).ok_or_else(|| corrupt(field))
+            })?,
+        },
+        voids: optional(item, "voids", n)?.unwrap_or(0),
+        restoring_until: optional(item, "restoringUntil", n)?.map(Millis),
         clock: ServingClock {
             base: n(item, "base")?,
             since: Millis(n(item, "since")?),

@@ -1,6 +1,6 @@
 //! The tables of tier 1: made where they do not exist.
 
-use super::{POSITIONS_TTL, Rooms, failed};
+use super::{LEDGER_TTL, Rooms, failed};
 use crate::state::StateError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
@@ -84,7 +84,7 @@ impl Rooms {
         }
         let spec = TimeToLiveSpecification::builder()
             .enabled(true)
-            .attribute_name(POSITIONS_TTL)
+            .attribute_name(LEDGER_TTL)
             .build()
             .map_err(|e| StateError::Dynamo {
                 what: "describe a TTL",

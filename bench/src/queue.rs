@@ -1,0 +1,213 @@
+//! Tier 2 as a subject: polls of people who wait, and how long one call holds Redis up while a
+//! million wait, slots fall silent by the thousand and people join.
+
+use crate::{get, load, load::MakeRequest, post, serve, table::Row};
+use anyhow::{Context, ensure};
+use axum::http::{HeaderValue, StatusCode};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use urr_core::{sale::SaleId, time::Millis};
+use urr_kit::{
+    Redis,
+    ctx::Ctx,
+    state::limits::{Limits, LimitsStore},
+};
+use uuid::Uuid;
+
+/// People who wait and poll; joined one by one as visitors do.
+const POLLERS: u64 = 1_000;
+/// Members of the long line (issue 4).
+const MEMBERS: u64 = 1_000_000;
+/// Members written in one pipeline.
+const CHUNK: u64 = 5_000;
+/// What no call may take, ms.
+const BLOCK_MS_MAX: f64 = 5.0;
+/// Calls longer than this are looked at; if there is none, this is what the longest took at most.
+const LOGGED_US: u64 = 300;
+/// Calls kept for looking at; Redis keeps the last so many.
+const LOGGED_MAX: u64 = 20_000;
+
+pub(crate) struct Queue {
+    pub(crate) addr: SocketAddr,
+    redis: Redis,
+    sale: SaleId,
+}
+
+pub(crate) async fn open(ctx: &Ctx) -> anyhow::Result<Queue> {
+    let config = urr_queue::Config {
+        queue_line_max: u32::MAX,
+        ..urr_queue::Config::default()
+    };
+    let service = urr_queue::start(ctx, config).await?;
+    tokio::spawn(urr_kit::service::supervise(service.tasks, ctx.shutdown.clone()));
+    Ok(Queue {
+        addr: serve(ctx, service.router).await?,
+        redis: ctx.redis().await?,
+        sale: Uuid::new_v4(),
+    })
+}
+
+impl Queue {
+    async fn limit(&self, now: Millis, change: impl FnOnce(&mut Limits)) -> anyhow::Result<SaleId> {
+        let mut limits = Limits {
+            sale: self.sale,
+            revision: 1,
+            epoch: 1,
+            rate_per_s: 100_000,
+            cap: 0,
+            burst: 100_000,
+            opens_at: now.plus_s(-10),
+            closes_at: now.plus_s(3600),
+            silence_s: 600,
+            active_ttl_s: 600,
+            token_ttl_s: 600,
+            paused: false,
+            sold_out: false,
+            require_place: false,
+            one_line_per_user: false,
+        };
+        change(&mut limits);
+        LimitsStore::new(self.redis.clone()).write(&limits).await?;
+        Ok(limits.sale)
+    }
+
+    /// Polls of people far back in a line that stands.
+    pub(crate) async fn polls(&self, ctx: &Ctx) -> anyhow::Result<MakeRequest> {
+        self.limit(ctx.clock.now(), |_| {}).await?;
+        let users: Vec<HeaderValue> = (0..POLLERS)
+            .map(|n| HeaderValue::from_str(&user(n).to_string()))
+            .collect::<Result<_, _>>()?;
+        let (check, status) = (
+            format!("/api/queue/check/{}", self.sale),
+            format!("/api/queue/status/{}", self.sale),
+        );
+        let joining = users.clone();
+        let joins: MakeRequest = Arc::new(move |n| {
+            let mut request = post(&check, String::new());
+            let at = usize::try_from(n % POLLERS).unwrap_or(0);
+            request.headers_mut().insert("x-user-id", joining[at].clone());
+            request
+        });
+        // Everybody several times: joining again changes nothing.
+        load::requests_per_s(self.addr, 8, Duration::from_secs(1), StatusCode::OK, joins).await?;
+        // The line is surveyed every second; before, the polls would ask for ranks.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        Ok(Arc::new(move |n| {
+            let mut request = get(&status);
+            let at = usize::try_from(n % POLLERS).unwrap_or(0);
+            request.headers_mut().insert("x-user-id", users[at].clone());
+            request
+        }))
+    }
+
+    /// The longest call while a million people go in as fast as the script lets them, fall silent
+    /// a second later, and others join.
+    pub(crate) async fn longest_block(&self, ctx: &Ctx, span: Duration) -> anyhow::Result<Row> {
+        let long = Self {
+            addr: self.addr,
+            redis: self.redis.clone(),
+            sale: Uuid::new_v4(),
+        };
+        long.fill(ctx.clock.now()).await?;
+        let mut conn = self.redis.conn();
+        for (name, value) in [
+            ("slowlog-log-slower-than", LOGGED_US),
+            ("slowlog-max-len", LOGGED_MAX),
+        ] {
+            redis::cmd("CONFIG")
+                .arg(("SET", name, value))
+                .query_async::<()>(&mut conn)
+                .await?;
+        }
+        redis::cmd("SLOWLOG")
+            .arg("RESET")
+            .query_async::<()>(&mut conn)
+            .await?;
+        // Now the ticker learns of the line.
+        long.limit(ctx.clock.now(), |limits| {
+            limits.cap = 20_000;
+            limits.silence_s = 1;
+            limits.active_ttl_s = 2;
+        })
+        .await?;
+        let path = format!("/api/queue/check/{}", long.sale);
+        let joins: MakeRequest = Arc::new(move |n| {
+            let mut request = post(&path, String::new());
+            if let Ok(user) = HeaderValue::from_str(&user(MEMBERS + n).to_string()) {
+                request.headers_mut().insert("x-user-id", user);
+            }
+            request
+        });
+        let joins_per_s = load::requests_per_s(self.addr, 8, span, StatusCode::OK, joins).await?;
+        let calls = slow_calls_us(&self.redis).await?;
+        let admitted: Option<u64> = redis::cmd("HGET")
+            .arg((long.key("state"), "admitted"))
+            .query_async(&mut self.redis.conn())
+            .await?;
+        let admitted = admitted.unwrap_or(0);
+        tracing::info!(admitted, joins_per_s, calls = calls.len(), "longest block");
+        ensure!(
+            admitted > 10_000,
+            "only {admitted} of a million were let in: nothing was measured"
+        );
+        let longest_us = calls.iter().copied().max().unwrap_or(LOGGED_US);
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of one call")]
+        let longest_ms = longest_us as f64 / 1000.0;
+        Ok(Row {
+            name: "admit_max_block_ms",
+            value: longest_ms,
+            unit: "ms",
+            baseline_name: "what a call may take at a million members",
+            baseline: BLOCK_MS_MAX,
+        })
+    }
+
+    async fn fill(&self, now: Millis) -> anyhow::Result<()> {
+        // A chunk takes longer than a visitor's call may.
+        let mut conn = self.redis.dedicated(Duration::from_secs(30)).await?;
+        for start in (0..MEMBERS).step_by(usize::try_from(CHUNK).unwrap_or(1)) {
+            let mut pipe = redis::pipe();
+            for (name, base) in [("queue", 1), ("seen", now.0)] {
+                let add = pipe.cmd("ZADD").arg(self.key(name));
+                for n in start..start + CHUNK {
+                    let offset = if name == "queue" { i64::try_from(n)? } else { 0 };
+                    add.arg(base + offset).arg(user(n).to_string());
+                }
+                pipe.ignore();
+            }
+            pipe.query_async::<()>(&mut conn)
+                .await
+                .context("filling the line")?;
+        }
+        Ok(())
+    }
+
+    fn key(&self, name: &str) -> String {
+        self.redis.key(&format!("{{{}}}:{name}", self.sale))
+    }
+}
+
+/// Spread like random ones, and always the same.
+fn user(n: u64) -> Uuid {
+    let low = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    Uuid::from_u64_pair(n.rotate_left(40), low)
+}
+
+/// Microseconds of every script run that Redis noted, as it measured them itself.
+async fn slow_calls_us(redis: &Redis) -> anyhow::Result<Vec<u64>> {
+    let mut conn = redis.dedicated(Duration::from_secs(30)).await?;
+    let noted: Vec<Vec<redis::Value>> = redis::cmd("SLOWLOG")
+        .arg(("GET", LOGGED_MAX))
+        .query_async(&mut conn)
+        .await?;
+    noted
+        .into_iter()
+        .filter_map(|entry| {
+            let command: Vec<String> = redis::FromRedisValue::from_redis_value(entry.get(3)?.clone()).ok()?;
+            command
+                .first()?
+                .starts_with("EVAL")
+                .then(|| entry.get(2).cloned())?
+        })
+        .map(|us| redis::FromRedisValue::from_redis_value(us).context("a strange slow log"))
+        .collect()
+}

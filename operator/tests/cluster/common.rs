@@ -1,0 +1,82 @@
+//! A sale to start from, and the shared cluster with our definitions in it.
+
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use urr_testkit::{Cluster, Scope};
+
+/// For what takes a moment; the machine may be busy.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+pub(crate) async fn cluster() -> Arc<Cluster> {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let cluster = Cluster::shared().await.unwrap();
+    INSTALLED
+        .get_or_init(|| async { cluster.install(&urr_api::crds()).await.unwrap() })
+        .await;
+    cluster
+}
+
+pub(crate) async fn scope(name: &str) -> Scope {
+    cluster().await.scope(name).await.unwrap()
+}
+
+/// A sound sale, as a person writes it.
+pub(crate) fn sale(name: &str) -> Value {
+    json!({
+        "apiVersion": "urr.guru/v1alpha1",
+        "kind": "TicketSale",
+        "metadata": {"name": name},
+        "spec": {
+            "eventId": "6f1c9a52-7a0e-4c2b-9a51-3d6b0f1e2a77",
+            "seats": 1000,
+            "schedule": {
+                "preQueueAt": "2036-12-01T10:55:00Z",
+                "opensAt": "2036-12-01T20:00:00+09:00",
+                "closesAt": "2036-12-01T13:00:00Z"
+            },
+            "crowd": {"expectedVisitors": 5000},
+            "admission": {"ratePerSecond": 40},
+            "capacity": {"replicas": 4, "ratePerReplica": 10},
+            "targets": [{"name": "booking"}, {"name": "payment"}]
+        }
+    })
+}
+
+/// A sound run.
+pub(crate) fn run(name: &str) -> Value {
+    json!({
+        "apiVersion": "urr.guru/v1alpha1",
+        "kind": "LoadRun",
+        "metadata": {"name": name},
+        "spec": {
+            "saleRef": {"name": "club-night"},
+            "scenario": {"configMap": "scenarios", "key": "club-night.yaml"},
+            "runners": 2
+        }
+    })
+}
+
+/// Sets the value at a JSON pointer, making objects on the way; `null` takes a field away.
+pub(crate) fn set(object: &mut Value, pointer: &str, value: &Value) {
+    let (parent, last) = pointer.rsplit_once('/').unwrap();
+    let mut at = object;
+    for step in parent.split('/').skip(1) {
+        at = match at {
+            Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
+            Value::Object(fields) => fields.entry(step).or_insert_with(|| json!({})),
+            other => panic!("{pointer} leads through {other}"),
+        };
+    }
+    match at {
+        Value::Array(items) => items[last.parse::<usize>().unwrap()] = value.clone(),
+        Value::Object(fields) if value.is_null() => {
+            fields.remove(last);
+        }
+        Value::Object(fields) => {
+            fields.insert(last.to_owned(), value.clone());
+        }
+        other => panic!("{pointer} leads into {other}"),
+    }
+}

@@ -1,0 +1,8 @@
+//! What holds on a real control plane. One binary, so that one cluster serves all of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod answers;
+mod common;
+mod definitions;
+mod manifests;
+mod sale;

@@ -1,0 +1,438 @@
+//! `operator run` on a real control plane: real Deployments with fake Pods, the real URR control plane on
+//! real stores, the RBAC of the manifests. Sales open seconds ahead by the real clock.
+
+use crate::common::{SOON, sale, scope, set};
+use axum::extract::{Path, State};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use urr_api::TicketSale;
+use urr_kit::Ctx;
+use urr_kit::clock::{Clock as _, SystemClock};
+use urr_kit::state::rooms::Rooms;
+use urr_kit::testing::TestBed;
+use urr_operator::run;
+use urr_testkit::pods::Behaviour;
+use urr_testkit::proxy::{Faults, Proxy, Write};
+use urr_testkit::{Scope, eventually};
+use uuid::Uuid;
+
+/// A control plane for sales, and an operator in a namespace of its own.
+struct World {
+    scope: Scope,
+    _bed: TestBed,
+    rooms: Rooms,
+    tasks: Vec<JoinHandle<()>>,
+    control_url: String,
+    control_token: String,
+    /// What the operator writes to the cluster goes through here.
+    faults: Faults,
+    proxy: Proxy,
+    operator: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// The services behind the door, as far as the control plane asks them.
+fn services() -> Router {
+    let seats =
+        || async { Json(json!({"capacity": 100, "free": 100, "held": 0, "sold": 0, "sections": []})) };
+    let told = |State(()): State<()>, Path(_): Path<Uuid>| async { Json(json!({})) };
+    Router::new()
+        .route("/internal/sales/{id}", put(told))
+        .route("/internal/seats/summary/{id}", get(seats))
+        .route("/health", get(|| async {}))
+        .with_state(())
+}
+
+impl World {
+    async fn new(name: &str) -> Self {
+        let scope = scope(name).await;
+        let bed = TestBed::new().await;
+        let services = bed.serve(services()).await;
+        let mut settings = (*bed.ctx().settings).clone();
+        settings.urls.booking.clone_from(&services);
+        settings.urls.queue.clone_from(&services);
+        let secrets = (*bed.ctx().secrets).clone();
+        let ctx = Ctx::new(settings, secrets, Arc::new(SystemClock)).unwrap();
+        let control = urr_controlplane::start(&ctx, urr_controlplane::Config::default())
+            .await
+            .unwrap();
+        let control_url = bed.serve(control.internal).await;
+        let tasks = control
+            .tasks
+            .into_iter()
+            .map(|task| tokio::spawn(async move { task.future.await.unwrap() }))
+            .collect();
+        let faults = Faults::default();
+        let who = format!("system:serviceaccount:{}:urr-operator", scope.namespace());
+        let proxy = Proxy::to_cluster(scope.cluster().config_as(&who), faults.clone())
+            .await
+            .unwrap();
+        allow_operator(&scope).await;
+        let mut world = Self {
+            rooms: Rooms::new(&ctx.dynamo().await),
+            control_token: ctx.secrets.control_api_token.clone(),
+            scope,
+            _bed: bed,
+            tasks,
+            control_url,
+            faults,
+            proxy,
+            operator: None,
+        };
+        world.start_operator();
+        world
+    }
+
+    fn start_operator(&mut self) {
+        let config = run::Config {
+            control_url: self.control_url.clone(),
+            control_api_token: self.control_token.clone(),
+            namespace: Some(self.scope.namespace().to_owned()),
+        };
+        let client = self.proxy.client().unwrap();
+        let stop = CancellationToken::new();
+        let told = stop.clone().cancelled_owned();
+        let running = tokio::spawn(async move { run::operate(client, &config, told).await.unwrap() });
+        self.operator = Some((stop, running));
+    }
+
+    async fn stop_operator(&mut self) {
+        let (stop, running) = self.operator.take().unwrap();
+        stop.cancel();
+        tokio::time::timeout(SOON, running).await.unwrap().unwrap();
+    }
+
+    /// Applies a sale whose instants are so many seconds from now; returns its event.
+    async fn announce(&self, name: &str, [pre_queue, opens, closes]: [i64; 3], targets: &[&str]) -> Uuid {
+        let mut document = sale(name);
+        let event = Uuid::new_v4();
+        let at = |seconds: i64| {
+            let instant = SystemClock.now().plus_s(seconds);
+            json!(Timestamp::from_millisecond(instant.0).unwrap().to_string())
+        };
+        let targets: Vec<Value> = targets.iter().map(|name| json!({"name": name})).collect();
+        for (pointer, value) in [
+            ("/spec/eventId", json!(event)),
+            ("/spec/seats", json!(100)),
+            ("/spec/schedule/preQueueAt", at(pre_queue)),
+            ("/spec/schedule/opensAt", at(opens)),
+            ("/spec/schedule/closesAt", at(closes)),
+            ("/spec/targets", json!(targets)),
+        ] {
+            set(&mut document, pointer, &value);
+        }
+        let apply = ["apply", "--server-side", "-f", "-"];
+        self.scope
+            .kubectl_with(&apply, &document.to_string())
+            .await
+            .unwrap()
+            .ok()
+            .unwrap();
+        event
+    }
+
+    async fn await_sale(&self, name: &str, what: &str, look: impl Fn(&TicketSale) -> bool) -> TicketSale {
+        let seen = |sale: &TicketSale| {
+            if look(sale) {
+                Ok(())
+            } else {
+                Err(format!("{:?}", sale.status))
+            }
+        };
+        self.scope.await_object(name, what, SOON, seen).await.unwrap()
+    }
+
+    async fn await_replicas(&self, target: &str, replicas: i32) -> Deployment {
+        self.scope
+            .await_replicas(target, replicas, replicas, SOON)
+            .await
+            .unwrap()
+    }
+}
+
+/// The operator's own RBAC, as the manifests have it.
+async fn allow_operator(scope: &Scope) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/base/operator-rbac.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut objects: Vec<Value> = serde_yaml::from_multiple(&text).unwrap();
+    for object in &mut objects {
+        for subject in object
+            .get_mut("subjects")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            subject["namespace"] = json!(scope.namespace());
+        }
+    }
+    let text: String = objects.iter().map(|object| format!("---\n{object}\n")).collect();
+    scope
+        .kubectl_with(&["apply", "-f", "-"], &text)
+        .await
+        .unwrap()
+        .ok()
+        .unwrap();
+}
+
+fn phase(sale: &TicketSale) -> &str {
+    sale.status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or_default()
+}
+
+fn holds(sale: &TicketSale, condition: &str) -> bool {
+    let conditions = sale
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
+    conditions
+        .iter()
+        .any(|found| found.type_ == condition && found.status == "True")
+}
+
+#[tokio::test]
+async fn a_sale_is_scaled_up_opened_and_given_back() {
+    let world = World::new("whole").await;
+    let slow = Behaviour::default().ready_after(Duration::from_millis(1500));
+    world.scope.deployment("booking", 1, &slow).await.unwrap();
+    world.scope.deployment("payment", 2, &slow).await.unwrap();
+    let event = world
+        .announce("club-night", [5, 8, 14], &["booking", "payment"])
+        .await;
+
+    // Capacity is ready before the pre-queue.
+    let sale = world
+        .await_sale("club-night", "CapacityReady", |sale| holds(sale, "CapacityReady"))
+        .await;
+    assert_eq!(phase(&sale), "Scheduled", "{:?}", sale.status);
+    assert_eq!(sale.status.as_ref().unwrap().ready_replicas, Some(4));
+    world.await_replicas("booking", 4).await;
+    world.await_replicas("payment", 4).await;
+    let wait = ["wait", "ts/club-night", "--for=condition=Ready", "--timeout=20s"];
+    world.scope.kubectl(&wait).await.unwrap().ok().unwrap();
+    assert_eq!(
+        world.rooms.get(event).await.unwrap().unwrap().clock.rate_per_s,
+        40
+    );
+
+    world
+        .await_sale("club-night", "PreQueue", |sale| phase(sale) == "PreQueue")
+        .await;
+    world
+        .await_sale("club-night", "Open", |sale| phase(sale) == "Open")
+        .await;
+    let table = world.scope.kubectl(&["get", "ts"]).await.unwrap().ok().unwrap();
+    let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(
+        (row[1], row[3], row[4], row[5], row[6]),
+        ("Open", "True", "4", "4", "40"),
+        "{table}"
+    );
+
+    // Afterwards everything is what it was, and nothing of ours is left on it.
+    world
+        .await_sale("club-night", "Closed", |sale| phase(sale) == "Closed")
+        .await;
+    world.await_replicas("booking", 1).await;
+    let payment = world.await_replicas("payment", 2).await;
+    assert!(
+        payment
+            .annotations()
+            .keys()
+            .all(|key| !key.starts_with("urr.guru")),
+        "{:?}",
+        payment.annotations()
+    );
+
+    // Nothing was carried out twice, and an idle operator writes nothing.
+    let settled =
+        |sale: &TicketSale| holds(sale, "Ready") && sale.status.as_ref().unwrap().ready_replicas == Some(1);
+    world.await_sale("club-night", "settled", settled).await;
+    let before = world.faults.write_count();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let all = world.faults.writes();
+    assert!(all.len() == before, "{:?}", &all[before..]);
+    // What was refused changed nothing: a finalizer set on a copy that was just out of date.
+    let done = |write: &&Write| write.status.is_some_and(|status| status.is_success());
+    let said = |write: &Write| (write.call.path.clone(), write.call.body.clone());
+    let done: Vec<_> = all.iter().filter(done).map(said).collect();
+    for pair in done.windows(2) {
+        assert!(pair[0] != pair[1], "the same write twice: {:?}", pair[0]);
+    }
+}
+
+#[tokio::test]
+async fn pods_that_die_in_mid_sale_take_the_rate_with_them_and_bring_it_back() {
+    let world = World::new("crash").await;
+    world
+        .scope
+        .deployment("booking", 1, &Behaviour::default())
+        .await
+        .unwrap();
+    let event = world.announce("club-night", [-10, 1, 600], &["booking"]).await;
+    world
+        .await_sale("club-night", "open and ready", |sale| {
+            phase(sale) == "Open" && holds(sale, "Ready")
+        })
+        .await;
+    let rate = async |wanted: u32| {
+        eventually(SOON, &format!("rate {wanted}"), async || {
+            let room = world.rooms.get(event).await.map_err(|error| error.to_string())?;
+            let rate = room.map(|room| room.clock.rate_per_s);
+            if rate == Some(wanted) {
+                Ok(())
+            } else {
+                Err(format!("{rate:?}"))
+            }
+        })
+        .await
+        .unwrap();
+    };
+    rate(40).await;
+    world.scope.crash("booking", 2).await.unwrap();
+    rate(20).await;
+    let sale = world
+        .await_sale("club-night", "not ready", |sale| !holds(sale, "CapacityReady"))
+        .await;
+    assert_eq!(sale.status.unwrap().rate_per_second, Some(20));
+    world.scope.recover("booking").await.unwrap();
+    rate(40).await;
+    world
+        .await_sale("club-night", "ready again", |sale| holds(sale, "Ready"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_sale_that_is_deleted_while_open_closes_its_room_and_gives_capacity_back() {
+    let mut world = World::new("deleted").await;
+    world
+        .scope
+        .deployment("booking", 2, &Behaviour::default())
+        .await
+        .unwrap();
+    let event = world.announce("club-night", [-10, 0, 600], &["booking"]).await;
+    world
+        .await_sale("club-night", "ready", |sale| holds(sale, "Ready"))
+        .await;
+    world.await_replicas("booking", 4).await;
+    // What there was before is known after a restart too: it is written on the workload.
+    world.stop_operator().await;
+    world
+        .scope
+        .kubectl(&["delete", "ts", "club-night", "--wait=false"])
+        .await
+        .unwrap()
+        .ok()
+        .unwrap();
+    world.start_operator();
+    let gone = ["wait", "ts/club-night", "--for=delete", "--timeout=30s"];
+    world.scope.kubectl(&gone).await.unwrap().ok().unwrap();
+    world.await_replicas("booking", 2).await;
+    let room = world.rooms.get(event).await.unwrap();
+    assert!(
+        room.as_ref()
+            .is_none_or(|room| room.mode == urr_core::room::Mode::Inactive),
+        "{room:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_second_sale_of_a_target_is_told_of_the_conflict_and_takes_nothing() {
+    let world = World::new("conflict").await;
+    world
+        .scope
+        .deployment("booking", 1, &Behaviour::default())
+        .await
+        .unwrap();
+    world.announce("first", [-10, 0, 600], &["booking"]).await;
+    world
+        .await_sale("first", "ready", |sale| holds(sale, "Ready"))
+        .await;
+    world.announce("second", [-10, 0, 600], &["booking"]).await;
+    let told = |sale: &TicketSale| {
+        let status = sale.status.clone().unwrap_or_default();
+        status
+            .conditions
+            .iter()
+            .any(|condition| condition.reason == "TargetConflict")
+    };
+    world.await_sale("second", "TargetConflict", told).await;
+    let first = world
+        .await_sale("first", "still ready", |sale| holds(sale, "Ready"))
+        .await;
+    assert!(!told(&first));
+    world.await_replicas("booking", 4).await;
+}
+
+#[tokio::test]
+async fn what_the_operator_does_not_do_is_said_and_not_left_out_silently() {
+    let world = World::new("unsaid").await;
+    world
+        .scope
+        .deployment("booking", 1, &Behaviour::default())
+        .await
+        .unwrap();
+    world.announce("club-night", [-10, 0, 600], &["booking"]).await;
+    world
+        .await_sale("club-night", "ready", |sale| holds(sale, "Ready"))
+        .await;
+    let patch = json!({"spec": {"tuning": "Auto"}}).to_string();
+    let args = ["patch", "ts", "club-night", "--type=merge", "--patch", &patch];
+    world.scope.kubectl(&args).await.unwrap().ok().unwrap();
+    let sale = world
+        .await_sale("club-night", "not ready", |sale| !holds(sale, "Ready"))
+        .await;
+    let ready = sale
+        .status
+        .unwrap()
+        .conditions
+        .into_iter()
+        .find(|condition| condition.type_ == "Ready")
+        .unwrap();
+    assert_eq!(
+        (ready.reason.as_str(), ready.message.contains("tuning")),
+        ("NotSupported", true),
+        "{ready:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_sale_far_away_touches_nothing() {
+    let world = World::new("far").await;
+    world
+        .scope
+        .deployment("booking", 1, &Behaviour::default())
+        .await
+        .unwrap();
+    world
+        .announce("club-night", [90_000, 90_100, 99_999], &["booking"])
+        .await;
+    world
+        .await_sale("club-night", "looked at", |sale| phase(sale) == "Scheduled")
+        .await;
+    let booking = world.await_replicas("booking", 1).await;
+    let managers = booking.metadata.managed_fields.unwrap_or_default();
+    assert!(
+        managers
+            .iter()
+            .all(|entry| entry.manager.as_deref() != Some("urr-operator")),
+        "{managers:?}"
+    );
+}

@@ -1,0 +1,52 @@
+//! The list of lines to tick: a set that all replicas share, so that a line is ticked by replicas
+//! that nobody has asked about it, and no keys need to be searched (R-QUE-04).
+
+use super::{Store, StoreError};
+use redis::AsyncCommands as _;
+use std::sync::PoisonError;
+use urr_core::{sale::SaleId, time::Millis};
+use urr_kit::state::limits::ACTIVE_EVENTS_KEY;
+
+/// Sales this process remembers to have announced. Forgotten as a whole when full: the cost is
+/// one `SADD` each.
+const ANNOUNCED_MAX: usize = 1024;
+/// How long an announcement is not repeated.
+const ANNOUNCED_MS: i64 = 1000;
+
+impl Store {
+    /// Puts the sale on the list, at most once a second.
+    pub(crate) async fn announce(&self, sale: SaleId, now: Millis) -> Result<(), StoreError> {
+        {
+            let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = |at: &Millis| (0..ANNOUNCED_MS).contains(&now.since(*at));
+            if announced.get(&sale).is_some_and(fresh) {
+                return Ok(());
+            }
+            if announced.len() >= ANNOUNCED_MAX {
+                announced.clear();
+            }
+            announced.insert(sale, now);
+        }
+        self.list(sale).await
+    }
+
+    /// Puts the sale on the list.
+    pub(crate) async fn list(&self, sale: SaleId) -> Result<(), StoreError> {
+        let key = self.redis.key(ACTIVE_EVENTS_KEY);
+        Ok(self.conn().sadd(key, sale.to_string()).await?)
+    }
+
+    /// Takes the sale off the list.
+    pub(crate) async fn unlist(&self, sale: SaleId) -> Result<(), StoreError> {
+        self.lines.forget(sale);
+        let key = self.redis.key(ACTIVE_EVENTS_KEY);
+        Ok(self.conn().srem(key, sale.to_string()).await?)
+    }
+
+    /// The list.
+    pub(crate) async fn listed(&self) -> Result<Vec<SaleId>, StoreError> {
+        let key = self.redis.key(ACTIVE_EVENTS_KEY);
+        let members: Vec<String> = self.conn().smembers(key).await?;
+        Ok(members.iter().filter_map(|member| member.parse().ok()).collect())
+    }
+}

@@ -1,0 +1,74 @@
+//! No run of the script does more than a stated number of moves, whatever has piled up: nothing
+//! else runs in Redis meanwhile. How long such a run takes at a million members is measured by
+//! `make bench` (`admit_max_block_ms`).
+
+use super::{OPENS_AT, on_one_server::Sale};
+use crate::store::{Act, MOVES_MAX};
+use redis::AsyncCommands as _;
+use urr_kit::state::limits::Limits;
+use uuid::Uuid;
+
+const PILE: u64 = 1000;
+
+/// Puts `PILE` people into the set, as if they had all come (or been heard of) at `score`.
+async fn pile(sale: &Sale, name: &str, users: &[Uuid], score: impl Fn(u64) -> i64) {
+    let key = sale.redis.key(&format!("{{{}}}:{name}", sale.id));
+    let members: Vec<(i64, String)> = users
+        .iter()
+        .zip(1..)
+        .map(|(user, n)| (score(n), user.to_string()))
+        .collect();
+    let _: u64 = sale.redis.conn().zadd_multiple(key, &members).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_run_moves_no_more_than_it_may_of_all_that_has_piled_up() {
+    let sale = Sale::new().await;
+    sale.limit(Limits {
+        cap: 100_000,
+        rate_per_s: 100_000,
+        burst: 100_000,
+        ..sale.limits()
+    })
+    .await;
+    sale.act(Act::Tick).await;
+    let people: Vec<Vec<Uuid>> = (0..4)
+        .map(|_| (0..PILE).map(|_| Uuid::new_v4()).collect())
+        .collect();
+    let long_ago = OPENS_AT.plus_s(-3600).0;
+    // Slots that have ended, silent ones, people who wait in vain, people whose turn it is.
+    pile(&sale, "active", &people[0], |_| long_ago).await;
+    pile(&sale, "active", &people[1], |_| OPENS_AT.plus_s(600).0).await;
+    pile(&sale, "active-seen", &people[1], |_| long_ago).await;
+    pile(&sale, "queue", &people[2], |n| n as i64).await;
+    pile(&sale, "seen", &people[2], |_| long_ago).await;
+    pile(&sale, "queue", &people[3], |n| (PILE + n) as i64).await;
+    pile(&sale, "seen", &people[3], |_| OPENS_AT.0).await;
+
+    sale.bed.clock().set(OPENS_AT.plus_s(1));
+    let mut runs = 0;
+    let log = sale.redis.key(&format!("{{{}}}:log", sale.id));
+    let length = async || -> usize { sale.redis.conn().xlen(&log).await.unwrap() };
+    let mut logged = length().await;
+    loop {
+        let view = sale.act(Act::Tick).await;
+        let now_logged = length().await;
+        let moves = now_logged - logged;
+        assert!(moves <= MOVES_MAX as usize, "run {runs} moved {moves}");
+        // While there is work of every kind, each kind gets on.
+        if runs < 10 {
+            assert!(view.moved > 0, "run {runs} let nobody in");
+            assert_eq!(moves, MOVES_MAX as usize, "run {runs}");
+        }
+        logged = now_logged;
+        runs += 1;
+        if !view.more {
+            assert_eq!(view.waiting, 0);
+            break;
+        }
+    }
+    assert!((40..=60).contains(&runs), "{runs} runs for {} moves", 4 * PILE);
+    for act in [Act::Look, Act::Retire, Act::Survey] {
+        sale.act(act).await;
+    }
+}

@@ -1,0 +1,169 @@
+//! Events in and out: payments free slots, admissions are told. On a cluster the streams lie on
+//! another node than the lines.
+
+use super::{Sale, is_active};
+use crate::{
+    admissions::Admissions,
+    release,
+    store::{Act, Standing},
+};
+use redis::streams::StreamRangeReply;
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use urr_kit::{
+    events::{
+        Envelope, EventBus as _, PAYMENT_CONFIRMED, PAYMENT_EVENTS, PaymentConfirmed, RedisStreams,
+        USER_ADMITTED, UserAdmitted, bus::Message,
+    },
+    state::limits::Limits,
+    testing::eventually,
+};
+use uuid::Uuid;
+
+fn paid(sale: &Sale, user: Uuid) -> Envelope {
+    let payload = PaymentConfirmed {
+        payment_id: Uuid::new_v4(),
+        order_id: "order".to_owned(),
+        payment_key: None,
+        user_id: user,
+        event_id: Some(sale.id),
+        reservation_id: Some(Uuid::new_v4()),
+        reference_id: None,
+        payment_type: "reservation".to_owned(),
+        amount: 1,
+        payment_method: "toss".to_owned(),
+        approved_at: None,
+    };
+    Envelope::new(PAYMENT_CONFIRMED, "payment", "order", sale.now(), &payload).unwrap()
+}
+
+#[tokio::test]
+async fn a_payment_frees_the_slot_it_was_made_in_and_no_later_one() {
+    let sale = Sale::new().await;
+    sale.limit(Limits {
+        cap: 1,
+        ..sale.limits()
+    })
+    .await;
+    let [kim, lee] = [Uuid::new_v4(), Uuid::new_v4()];
+    assert!(is_active(sale.join(kim, 1).await));
+    assert_eq!(sale.join(lee, 2).await, Standing::Queued { ahead: 0 });
+    sale.bed
+        .run([release::task(&sale.bed.ctx(), Arc::clone(&sale.app.store))]);
+    sale.bed.clock().advance_ms(5_000);
+    let bus = RedisStreams::new(sale.redis.clone());
+    let event = paid(&sale, kim);
+    let message = Message::new(PAYMENT_EVENTS, &event).unwrap();
+    bus.publish(std::slice::from_ref(&message)).await.unwrap();
+    // The slot goes to the next in the same step, with nobody ticking.
+    eventually(Duration::from_secs(20), "the slot is given on", async || {
+        sale.admitted().await == [kim, lee]
+    })
+    .await;
+    assert_eq!(sale.reasons().await, ["paid"]);
+
+    sale.bed.clock().advance_ms(1);
+    // Kim comes again and gets a second slot; the old news comes again, too.
+    sale.act(Act::Leave(lee)).await;
+    assert!(is_active(sale.join(kim, 1).await));
+    let released = sale.act(Act::Release(kim, event.time)).await;
+    assert_eq!(
+        released.active, 1,
+        "not by the same event without the memory of it"
+    );
+    let again = Envelope {
+        event_id: Uuid::new_v4(),
+        ..event.clone()
+    };
+    for event in [&event, &again] {
+        let message = Message::new(PAYMENT_EVENTS, event).unwrap();
+        bus.publish(&[message]).await.unwrap();
+    }
+    let key = sale.redis.key("{events}:payment-events");
+    eventually(Duration::from_secs(20), "all events are processed", async || {
+        let pending: redis::streams::StreamInfoGroupsReply = redis::cmd("XINFO")
+            .arg(("GROUPS", &key))
+            .query_async(&mut sale.redis.conn())
+            .await
+            .unwrap();
+        pending.groups[0].lag == Some(0) && pending.groups[0].pending == 0
+    })
+    .await;
+    assert!(is_active(sale.standing(kim).await));
+}
+
+/// What is on the bus about this sale, as any group would read it.
+async fn published(sale: &Sale) -> Vec<Envelope> {
+    let key = sale.redis.key("{events}:admissions");
+    let entries: StreamRangeReply = redis::cmd("XRANGE")
+        .arg((key, "-", "+"))
+        .query_async(&mut sale.redis.conn())
+        .await
+        .unwrap();
+    let events = entries
+        .ids
+        .iter()
+        .map(|entry| entry.get::<String>("event").unwrap());
+    events
+        .map(|text| serde_json::from_str::<Envelope>(&text).unwrap())
+        .filter(|event| event.aggregate_id == sale.id.to_string())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn admissions_are_published_in_order_whoever_publishes_them() {
+    let sale = Sale::new().await;
+    sale.limit(Limits {
+        cap: 1000,
+        rate_per_s: 1000,
+        burst: 10,
+        ..sale.limits()
+    })
+    .await;
+    let publisher = || {
+        let bus = Arc::new(RedisStreams::new(sale.redis.clone()));
+        Admissions::new(Arc::clone(&sale.app.store), sale.redis.clone(), bus)
+    };
+    let publishers = [publisher(), publisher(), publisher()];
+    let lease = sale.redis.key(&format!("{{{}}}:publisher", sale.id));
+    for position in 1..=60 {
+        sale.join(Uuid::new_v4(), position).await;
+        sale.bed.clock().advance_ms(10);
+        sale.act(Act::Tick).await;
+        // The lease changes hands at every step, and all publish at once.
+        let _: u64 = redis::AsyncCommands::del(&mut sale.redis.conn(), &lease)
+            .await
+            .unwrap();
+        let (a, b, c) = tokio::join!(
+            publishers[0].round(),
+            publishers[1].round(),
+            publishers[2].round()
+        );
+        a.and(b).and(c).unwrap();
+    }
+    eventually(Duration::from_secs(10), "all are published", async || {
+        publishers[0].round().await.unwrap();
+        let events = published(&sale).await;
+        events
+            .iter()
+            .map(|event| event.event_id)
+            .collect::<HashSet<_>>()
+            .len()
+            == 60
+    })
+    .await;
+    // As a consumer sees it: each event once, by its id.
+    let mut seen = HashSet::new();
+    let mut users = Vec::new();
+    for event in published(&sale).await {
+        assert_eq!(event.kind, USER_ADMITTED);
+        let admitted: UserAdmitted = event.decode().unwrap();
+        assert_eq!(
+            (admitted.event_id, event.user_id),
+            (sale.id, Some(admitted.user_id))
+        );
+        if seen.insert(event.event_id) {
+            users.push(admitted.user_id);
+        }
+    }
+    assert_eq!(users, sale.admitted().await);
+}

@@ -1,0 +1,96 @@
+//! When this process may append to a line again; the rule is `urr_core::commit`.
+
+use std::time::Duration;
+use tokio::time::Instant;
+use urr_core::commit::gap_us;
+
+/// Timers are late by up to a millisecond; a sale gets back what it lost to that, up to this many
+/// gaps.
+const CREDIT: u32 = 4;
+
+#[derive(Default)]
+pub(crate) struct Pace {
+    next_at: Option<Instant>,
+    refusals: u32,
+}
+
+impl Pace {
+    /// Takes the turn of one append; it may go at the instant returned.
+    pub(crate) fn take(&mut self, writers: u32, now: Instant) -> Instant {
+        let gap = Duration::from_micros(gap_us(writers, self.refusals));
+        let credit = if self.refusals == 0 {
+            gap * CREDIT
+        } else {
+            Duration::ZERO
+        };
+        let earliest = now.checked_sub(credit).unwrap_or(now);
+        let turn = self.next_at.map_or(earliest, |at| at.max(earliest));
+        self.next_at = Some(turn + gap);
+        turn.max(now)
+    }
+
+    /// The store did it.
+    pub(crate) const fn done(&mut self) {
+        self.refusals = 0;
+    }
+
+    /// The store throttled or failed: the next turn is further away. Returns when it is.
+    pub(crate) fn refused(&mut self, writers: u32, now: Instant) -> Instant {
+        self.refusals = self.refusals.saturating_add(1);
+        let gap = Duration::from_micros(gap_us(writers, self.refusals));
+        let next = self.next_at.map_or(now + gap, |at| at.max(now + gap));
+        self.next_at = Some(next);
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use urr_core::commit::APPENDS_PER_S;
+
+    #[test]
+    fn no_second_has_more_appends_than_the_budget_and_the_credit() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        let mut now = start;
+        let mut turns = Vec::new();
+        while now < start + Duration::from_secs(3) {
+            let turn = pace.take(1, now);
+            turns.push(turn);
+            // A timer that is late now and then.
+            now = turn + Duration::from_micros(300 + 900 * (turns.len() as u64 % 3));
+        }
+        for (i, from) in turns.iter().enumerate() {
+            let within = turns[i..]
+                .iter()
+                .take_while(|turn| **turn < *from + Duration::from_secs(1))
+                .count();
+            assert!(within <= APPENDS_PER_S as usize + CREDIT as usize + 1, "{within}");
+        }
+        assert!(turns.len() > 3 * 340, "{} appends in 3 s", turns.len());
+    }
+
+    #[test]
+    fn the_first_append_after_a_quiet_moment_does_not_wait() {
+        let now = Instant::now() + Duration::from_secs(5);
+        let mut pace = Pace::default();
+        assert_eq!(pace.take(5, now), now);
+        assert_eq!(
+            pace.take(5, now + Duration::from_secs(1)),
+            now + Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn a_refusal_pushes_the_next_turn_away_and_success_forgets_it() {
+        let now = Instant::now() + Duration::from_secs(5);
+        let mut pace = Pace::default();
+        pace.take(1, now);
+        pace.refused(1, now);
+        let turn = pace.take(1, now);
+        assert!(turn >= now + Duration::from_millis(25));
+        pace.done();
+        assert!(pace.take(1, turn + Duration::from_millis(30)) <= turn + Duration::from_millis(30));
+    }
+}

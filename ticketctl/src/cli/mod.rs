@@ -1,0 +1,150 @@
+//! What can be asked of `ticketctl`: the verbs and what all of them understand. What a verb takes
+//! stands beside what it does, in `commands`.
+
+mod change;
+mod reach;
+
+pub(crate) use change::{ChangeArgs, DryRun};
+pub(crate) use reach::{Globals, duration};
+
+use crate::commands::{
+    apply, completion, describe, doctor, drill, explain, get, load, man, plan, preflight, report, schedule,
+    simulate, steer, top, undo, validate, verify, version, wait, watch,
+};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+/// What the exit codes mean; a contract with scripts.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    all well
+  1    something failed that is none of the below
+  2    bad input: arguments, a file, something missing on this machine
+  3    there is no such sale, run, file or field
+  4    not possible now: the sale is in another state, or somebody was faster
+  5    nobody answered, or not in time
+  6    not allowed: wrong token, missing rights
+  97   the load generator was saturated: the run proves nothing
+  98   a law is broken, or the order of a sale is not proven
+  99   thresholds missed
+  130  interrupted";
+
+const EXAMPLES: &str = "\
+Examples:
+  ticketctl drill scenarios/club-night.yaml    rehearse an opening on this machine
+  ticketctl simulate scenarios/arena.yaml      the same, in numbers only
+  ticketctl plan sale.yaml                     timeline, replicas, expected waits
+  ticketctl get                                all sales of the running drill or the cluster
+  ticketctl rate 1200 --reason 'p99 is fine'   let in 1,200 a second
+  ticketctl verify runs/club-night-...         prove the order of a finished sale
+
+Where: a control API given by --control, else the cluster given by --context, --namespace or
+--kubeconfig, else the drill that runs on this machine, else the cluster of the kubeconfig.";
+
+/// Rehearse, watch, steer and verify a ticket opening.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ticketctl",
+    version,
+    about,
+    before_long_help = EXAMPLES,
+    after_long_help = EXIT_CODES,
+    disable_help_subcommand = true,
+    infer_subcommands = true,
+    subcommand_help_heading = "Verbs",
+    subcommand_value_name = "VERB"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List sales.
+    #[command(visible_alias = "ls")]
+    Get(get::Args),
+    /// Everything about a sale: terms, plan, figures, audit log.
+    #[command(visible_alias = "desc")]
+    Describe(describe::Args),
+    /// Announce sales, or change them, from files.
+    Apply(apply::Args),
+    /// Check TicketSales and scenarios without running anything.
+    #[command(visible_alias = "lint")]
+    Validate(validate::Args),
+    /// What will happen when: timeline, replicas, rate, expected waits and sell-out.
+    Plan(plan::Args),
+    /// Run an opening in numbers only and draw it.
+    #[command(visible_alias = "sim")]
+    Simulate(simulate::Args),
+    /// Open a sale now instead of at its instant.
+    Open(schedule::OpenArgs),
+    /// Follow a sale.
+    #[command(visible_alias = "w")]
+    Watch(watch::Args),
+    /// The busiest figures of every sale.
+    Top(top::Args),
+    /// Hold the line: nobody is let in any more.
+    Pause(steer::HoldArgs),
+    /// Let the line go on.
+    Resume(steer::HoldArgs),
+    /// Let in so many people a second.
+    Rate(steer::RateArgs),
+    /// Let so many people be inside at once.
+    Cap(steer::CapArgs),
+    /// Take nobody new; who stands in line is still let in.
+    Drain(steer::HoldArgs),
+    /// End a sale now.
+    Close(schedule::CloseArgs),
+    /// Take back the last change by hand.
+    Undo(undo::Args),
+    /// Rehearse an opening on this machine: real engines, real services, simulated visitors, and
+    /// an audit of every law at the end.
+    #[command(visible_alias = "rehearse")]
+    Drill(drill::Args),
+    /// Send a scenario's visitors to services that run already.
+    Load(load::Args),
+    /// What came of a finished drill.
+    Report(report::Args),
+    /// Prove the order of a finished sale, or name the first violation.
+    Verify(verify::Args),
+    /// Everything that must be true before a sale opens.
+    #[command(visible_alias = "pre")]
+    Preflight(preflight::Args),
+    /// Whether this machine can host a drill.
+    Doctor(doctor::Args),
+    /// What a field means.
+    Explain(explain::Args),
+    /// Wait until something is true of a sale.
+    Wait(wait::Args),
+    /// Print a shell's completion script.
+    Completion(completion::Args),
+    /// Print the manual page.
+    Man(man::Args),
+    /// Print the version.
+    Version(version::Args),
+    /// Run a service in this process (how a drill starts its parts).
+    #[command(hide = true, disable_help_flag = true)]
+    Urr {
+        /// The command line of `urr`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// The name this program was called by: `kubectl ticketsale` as a plugin.
+pub(crate) fn called_as(arg0: Option<OsString>) -> &'static str {
+    let name = arg0.map(std::path::PathBuf::from);
+    let name = name.as_deref().and_then(std::path::Path::file_stem);
+    if name.is_some_and(|name| name == "kubectl-ticketsale") {
+        "kubectl ticketsale"
+    } else {
+        "ticketctl"
+    }
+}
+
+#[cfg(test)]
+mod tests;
