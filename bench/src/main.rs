@@ -62,7 +62,8 @@ async fn measure(engines: &Engines) -> anyhow::Result<Vec<Row>> {
     let ctx = Ctx::new(engines.settings(), Secrets::generate()?, Arc::new(SystemClock))?;
     let hello = serve(&ctx, baselines::hello()).await?;
     let get_hello: load::MakeRequest = Arc::new(|_| get("/hello"));
-    let hello_per_s = load::requests_per_s(hello, LANES, SPAN, StatusCode::OK, Arc::clone(&get_hello)).await?;
+    let hello_per_s =
+        load::requests_per_s(hello, LANES, SPAN, StatusCode::OK, Arc::clone(&get_hello)).await?;
 
     let naive = serve(&ctx, baselines::naive_join(ctx.dynamo().await.client).await?).await?;
     let post_naive: load::MakeRequest = Arc::new(|_| post("/assign", String::new()));

@@ -57,10 +57,7 @@ pub(crate) async fn open(ctx: &Ctx) -> anyhow::Result<WaitingRoom> {
         issued: FIRST_PLACE + PLACES,
         ..Room::new(&sale, 1)
     };
-    rooms
-        .create(&room)
-        .await
-        .context("opening the waiting room")?;
+    rooms.create(&room).await.context("opening the waiting room")?;
     tokio::spawn(urr_kit::service::supervise(service.tasks, ctx.shutdown.clone()));
     let addr = serve(ctx, service.router).await?;
     Ok(WaitingRoom {

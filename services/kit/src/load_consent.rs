@@ -42,7 +42,6 @@ struct Consent {
 }
 
 /// `GET /.well-known/urr-load-opt-in?nonce=` answered with `{"proof": hex}`.
-#[must_use]
 pub fn router(key: ConsentKey) -> Router {
     Router::new().route(PATH, get(consent)).with_state(key)
 }

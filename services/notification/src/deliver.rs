@@ -78,9 +78,7 @@ impl Deliverer {
                     delivered.push(id);
                     continue;
                 }
-                Err(DeliveryError::Later(_)) if attempts < TRIES_MAX => {
-                    (false, now.plus_s(1 << attempts))
-                }
+                Err(DeliveryError::Later(_)) if attempts < TRIES_MAX => (false, now.plus_s(1 << attempts)),
                 Err(error) => {
                     tracing::warn!(notification = %id, %error, attempts, "notification given up");
                     (true, now)

@@ -1,3 +1,5 @@
+//! The command line as typed: what parses, and what help says.
+
 use super::*;
 use clap::CommandFactory as _;
 

@@ -249,12 +249,22 @@ async fn steps(plan: &Plan, hands: &Stagehands, host: &mut Host, dir: &Path) -> 
     let mut unsettled = quiet.wait(board).await?;
     unsettled.extend(unapplied);
     let took_s = |since: Instant| since.elapsed().as_secs_f64();
-    board.note(clock.now(), "drill", format!("settled in {:.1} s", took_s(settling)));
+    board.note(
+        clock.now(),
+        "drill",
+        format!("settled in {:.1} s", took_s(settling)),
+    );
 
     let auditing = Instant::now();
     board.stage(Stage::Audit, "");
-    let audit = auditor.judge(&sale, &result.observations.laws, &witness, dir).await?;
-    board.note(clock.now(), "drill", format!("audited in {:.1} s", took_s(auditing)));
+    let audit = auditor
+        .judge(&sale, &result.observations.laws, &witness, dir)
+        .await?;
+    board.note(
+        clock.now(),
+        "drill",
+        format!("audited in {:.1} s", took_s(auditing)),
+    );
 
     board.stage(Stage::Report, "");
     let outcome = report::Outcome {

@@ -1,3 +1,5 @@
+//! What keys and commands do, screen by screen.
+
 use super::*;
 use crate::{
     control::Action as Steer,
