@@ -20,7 +20,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
-use table::Row;
+use table::{Row, Table};
 use tokio::net::TcpListener;
 use urr_kit::{
     clock::SystemClock,
@@ -53,87 +53,71 @@ async fn main() -> anyhow::Result<()> {
     })
     .await
     .context("starting the engines")?;
-    let measured = measure(&engines).await;
+    let mut table = Table::new();
+    let measured = measure(&engines, &mut table).await;
     engines.stop().await.context("stopping the engines")?;
-    table::publish(&measured?, Path::new("target/bench.json"))
+    measured?;
+    table.write(Path::new("target/bench.json"))
 }
 
-async fn measure(engines: &Engines) -> anyhow::Result<Vec<Row>> {
+async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
     let ctx = Ctx::new(engines.settings(), Secrets::generate()?, Arc::new(SystemClock))?;
+    let per_s = async |addr, lanes, make| load::requests_per_s(addr, lanes, SPAN, StatusCode::OK, make).await;
+
     let hello = serve(&ctx, baselines::hello()).await?;
     let get_hello: load::MakeRequest = Arc::new(|_| get("/hello"));
-    let hello_per_s =
-        load::requests_per_s(hello, LANES, SPAN, StatusCode::OK, Arc::clone(&get_hello)).await?;
+    let hello_per_s = per_s(hello, LANES, Arc::clone(&get_hello)).await?;
+    let room = waiting_room::open(&ctx).await?;
+    table.add(Row {
+        name: "poll_vs_hello",
+        value: per_s(room.addr, LANES, room.polls().await?).await?,
+        unit: "req/s",
+        baseline_name: "a bare axum JSON endpoint",
+        baseline: hello_per_s,
+    });
 
+    let join_per_s = per_s(room.addr, JOIN_LANES, room.joins()).await?;
+    table.add(Row {
+        name: "join_vs_hello",
+        value: join_per_s,
+        unit: "req/s",
+        baseline_name: "the same endpoint with a crowd's connections",
+        baseline: per_s(hello, JOIN_LANES, get_hello).await?,
+    });
     let naive = serve(&ctx, baselines::naive_join(ctx.dynamo().await.client).await?).await?;
     let post_naive: load::MakeRequest = Arc::new(|_| post("/assign", String::new()));
-    let naive_per_s = load::requests_per_s(naive, LANES, SPAN, StatusCode::OK, post_naive).await?;
-
-    let room = waiting_room::open(&ctx).await?;
-    let poll_per_s =
-        load::requests_per_s(room.addr, LANES, SPAN, StatusCode::OK, room.polls().await?).await?;
-    let join_per_s = load::requests_per_s(room.addr, JOIN_LANES, SPAN, StatusCode::OK, room.joins()).await?;
-    let hello_of_crowd_per_s =
-        load::requests_per_s(hello, JOIN_LANES, SPAN, StatusCode::OK, Arc::clone(&get_hello)).await?;
+    table.add(Row {
+        name: "join_vs_naive",
+        value: join_per_s,
+        unit: "req/s",
+        baseline_name: "one ADD 1 and one put per visitor",
+        baseline: per_s(naive, JOIN_LANES, post_naive).await?,
+    });
 
     let line = queue::open(&ctx).await?;
-    let queue_poll_per_s =
-        load::requests_per_s(line.addr, LANES, SPAN, StatusCode::OK, line.polls(&ctx).await?).await?;
-    let longest_block = line.longest_block(&ctx, SPAN).await?;
+    table.add(Row {
+        name: "queue_poll_vs_hello",
+        value: per_s(line.addr, LANES, line.polls(&ctx).await?).await?,
+        unit: "req/s",
+        baseline_name: "a bare axum JSON endpoint",
+        baseline: hello_per_s,
+    });
+    table.add(line.longest_block(&ctx, SPAN).await?);
 
     let hall = reserve::open(&ctx).await?;
     let bare_per_s = hall.pgbench(SPAN).await?;
-    let reserve_per_s = load::requests_per_s(
-        hall.addr,
-        reserve::LANES,
-        SPAN,
-        StatusCode::OK,
-        hall.reservations(),
-    )
-    .await?;
+    table.add(Row {
+        name: "reserve_vs_bare",
+        value: per_s(hall.addr, reserve::LANES, hall.reservations()).await?,
+        unit: "req/s",
+        baseline_name: "pgbench, the same rows in one statement",
+        baseline: bare_per_s,
+    });
     ctx.shutdown.cancel();
 
-    let against_hello = "a bare axum JSON endpoint";
-    Ok(vec![
-        Row {
-            name: "poll_vs_hello",
-            value: poll_per_s,
-            unit: "req/s",
-            baseline_name: against_hello,
-            baseline: hello_per_s,
-        },
-        Row {
-            name: "join_vs_hello",
-            value: join_per_s,
-            unit: "req/s",
-            baseline_name: "the same endpoint with a crowd's connections",
-            baseline: hello_of_crowd_per_s,
-        },
-        Row {
-            name: "join_vs_naive",
-            value: join_per_s,
-            unit: "req/s",
-            baseline_name: "one ADD 1 and one put per visitor",
-            baseline: naive_per_s,
-        },
-        Row {
-            name: "queue_poll_vs_hello",
-            value: queue_poll_per_s,
-            unit: "req/s",
-            baseline_name: against_hello,
-            baseline: hello_per_s,
-        },
-        longest_block,
-        Row {
-            name: "reserve_vs_bare",
-            value: reserve_per_s,
-            unit: "req/s",
-            baseline_name: "pgbench, the same rows in one statement",
-            baseline: bare_per_s,
-        },
-        simulate::million(),
-        generator::against_wrk().await?,
-    ])
+    table.add(simulate::million());
+    table.add(generator::against_wrk().await?);
+    Ok(())
 }
 
 /// Serves `router` on a free loopback port until the process ends.

@@ -66,7 +66,7 @@ pub(crate) async fn open(ctx: &Ctx) -> anyhow::Result<Booking> {
         .or_else(|| layout["id"].as_str())
         .context("a layout without id")?;
     let _made: Value = internal
-        .post_json(&format!("{base}/seats/generate/{}/{layout}", sale.id), &json!({}))
+        .post_json(&format!("{base}/seats/generate/{}/{layout}", sale.id), &Value::Null)
         .await
         .context("making the seats")?;
     let _known: Value = internal

@@ -20,17 +20,28 @@ impl Row {
     }
 }
 
-/// Prints the rows and writes them as `{"name": {value, unit, baseline, ratio}}`.
+/// The rows so far. Each is printed when it is measured: a run that fails later has said what it
+/// found.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    file: Map<String, Value>,
+}
+
 #[expect(clippy::print_stdout, reason = "the table is this program's output")]
-pub(crate) fn publish(rows: &[Row], path: &Path) -> anyhow::Result<()> {
-    println!(
-        "{:<18} {:>12} {:<8} {:>12}  {:<44} {:>7}",
-        "name", "value", "unit", "baseline", "baseline is", "ratio"
-    );
-    let mut file = Map::new();
-    for row in rows {
+impl Table {
+    /// An empty table, with its head printed.
+    pub(crate) fn new() -> Self {
         println!(
-            "{:<18} {:>12} {:<8} {:>12}  {:<44} {:>7.2}",
+            "{:<20} {:>12} {:<8} {:>12}  {:<44} {:>7}",
+            "name", "value", "unit", "baseline", "baseline is", "ratio"
+        );
+        Self::default()
+    }
+
+    /// Prints `row` and keeps it.
+    pub(crate) fn add(&mut self, row: Row) {
+        println!(
+            "{:<20} {:>12} {:<8} {:>12}  {:<44} {:>7.2}",
             row.name,
             figure(row.value),
             row.unit,
@@ -38,7 +49,7 @@ pub(crate) fn publish(rows: &[Row], path: &Path) -> anyhow::Result<()> {
             row.baseline_name,
             row.ratio()
         );
-        file.insert(
+        self.file.insert(
             row.name.to_owned(),
             json!({
                 "value": row.value,
@@ -48,13 +59,17 @@ pub(crate) fn publish(rows: &[Row], path: &Path) -> anyhow::Result<()> {
             }),
         );
     }
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+
+    /// Writes `{"name": {value, unit, baseline, ratio}}`.
+    pub(crate) fn write(self, path: &Path) -> anyhow::Result<()> {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        }
+        fs::write(path, serde_json::to_string_pretty(&Value::Object(self.file))?)
+            .with_context(|| format!("writing {}", path.display()))?;
+        println!("written: {}", path.display());
+        Ok(())
     }
-    fs::write(path, serde_json::to_string_pretty(&Value::Object(file))?)
-        .with_context(|| format!("writing {}", path.display()))?;
-    println!("written: {}", path.display());
-    Ok(())
 }
 
 /// Whole numbers, unless the figure is so small that its fraction is the news.

@@ -68,6 +68,8 @@ pub enum LoadError {
     Merge(#[from] MergeError),
 }
 
+/// What a run says that somebody ended.
+const INTERRUPTED: &str = "it was interrupted";
 /// How often the run looks whether it is over.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Thinking, paying and being told no take a last visitor this much longer than his hold.
@@ -217,7 +219,7 @@ async fn watch(
     let mut every = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
-            () = stop.cancelled() => return Some("it was interrupted".to_owned()),
+            () = stop.cancelled() => return Some(INTERRUPTED.to_owned()),
             _ = every.tick() => {}
         }
         let now = Instant::now();
@@ -234,7 +236,9 @@ async fn watch(
             return None;
         }
         if crowd.is_lost() {
-            return Some("its thread ended".to_owned());
+            // It also ends when it is told to, sooner than this loop may look.
+            let why = if stop.is_cancelled() { INTERRUPTED } else { "its thread ended" };
+            return Some(why.to_owned());
         }
         if now >= limit {
             return Some(format!(
