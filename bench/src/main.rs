@@ -68,7 +68,7 @@ async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
     let get_hello: load::MakeRequest = Arc::new(|_| get("/hello"));
     let hello_per_s = per_s(hello, LANES, Arc::clone(&get_hello)).await?;
     let room = waiting_room::open(&ctx).await?;
-    table.add(Row {
+    table.add(&Row {
         name: "poll_vs_hello",
         value: per_s(room.addr, LANES, room.polls().await?).await?,
         unit: "req/s",
@@ -77,7 +77,7 @@ async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
     });
 
     let join_per_s = per_s(room.addr, JOIN_LANES, room.joins()).await?;
-    table.add(Row {
+    table.add(&Row {
         name: "join_vs_hello",
         value: join_per_s,
         unit: "req/s",
@@ -86,7 +86,7 @@ async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
     });
     let naive = serve(&ctx, baselines::naive_join(ctx.dynamo().await.client).await?).await?;
     let post_naive: load::MakeRequest = Arc::new(|_| post("/assign", String::new()));
-    table.add(Row {
+    table.add(&Row {
         name: "join_vs_naive",
         value: join_per_s,
         unit: "req/s",
@@ -95,18 +95,18 @@ async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
     });
 
     let line = queue::open(&ctx).await?;
-    table.add(Row {
+    table.add(&Row {
         name: "queue_poll_vs_hello",
         value: per_s(line.addr, LANES, line.polls(&ctx).await?).await?,
         unit: "req/s",
         baseline_name: "a bare axum JSON endpoint",
         baseline: hello_per_s,
     });
-    table.add(line.longest_block(&ctx, SPAN).await?);
+    table.add(&line.longest_block(&ctx, SPAN).await?);
 
     let hall = reserve::open(&ctx).await?;
     let bare_per_s = hall.pgbench(SPAN).await?;
-    table.add(Row {
+    table.add(&Row {
         name: "reserve_vs_bare",
         value: per_s(hall.addr, reserve::LANES, hall.reservations()).await?,
         unit: "req/s",
@@ -115,8 +115,8 @@ async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
     });
     ctx.shutdown.cancel();
 
-    table.add(simulate::million());
-    table.add(generator::against_wrk().await?);
+    table.add(&simulate::million());
+    table.add(&generator::against_wrk().await?);
     Ok(())
 }
 

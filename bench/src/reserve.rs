@@ -66,7 +66,10 @@ pub(crate) async fn open(ctx: &Ctx) -> anyhow::Result<Booking> {
         .or_else(|| layout["id"].as_str())
         .context("a layout without id")?;
     let _made: Value = internal
-        .post_json(&format!("{base}/seats/generate/{}/{layout}", sale.id), &Value::Null)
+        .post_json(
+            &format!("{base}/seats/generate/{}/{layout}", sale.id),
+            &Value::Null,
+        )
         .await
         .context("making the seats")?;
     let _known: Value = internal
@@ -166,7 +169,7 @@ impl Booking {
         );
         let pool = sqlx::PgPool::connect(&self.database_url).await?;
         sqlx::raw_sql(
-            "TRUNCATE reservation_items, reservations, ticket_quotas, outbox_events;
+            "TRUNCATE reservation_items, reservations, ticket_quotas, outbox_events CASCADE;
              UPDATE seats SET status = 'available', locked_by = NULL, lock_expires_at = NULL;",
         )
         .execute(&pool)

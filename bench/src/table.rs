@@ -39,7 +39,7 @@ impl Table {
     }
 
     /// Prints `row` and keeps it.
-    pub(crate) fn add(&mut self, row: Row) {
+    pub(crate) fn add(&mut self, row: &Row) {
         println!(
             "{:<20} {:>12} {:<8} {:>12}  {:<44} {:>7.2}",
             row.name,

@@ -10,7 +10,7 @@
 //!
 //! Why it can be trusted: the seed's SHA-256 is published before the first ticket is given out, the
 //! seed itself once the draw is closed, and the permutation depends on `drawn`, which nobody knows
-//! before. [`verify`] replays it. What breaks if the algorithm changes: every published draw, so a
+//! before. [`verify()`] replays it. What breaks if the algorithm changes: every published draw, so a
 //! change needs a new [`ALGORITHM`].
 
 mod permutation;

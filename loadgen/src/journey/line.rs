@@ -1,6 +1,6 @@
 //! Tier 1: joining the waiting room and polling as told, one turn at a time.
 //!
-//! Between two turns nothing of a visitor exists but its [`Standing`]: a million of them wait, so
+//! Between two turns nothing of a visitor exists but its [`Standing`](super::standing::Standing): a million of them wait, so
 //! no turn may sleep. What a visitor does next is a [`Turn`]; the engine keeps the crowd's standings
 //! in its shelf, a browser simply sleeps.
 

@@ -15,7 +15,7 @@ pub struct Config {
     pub page_after: String,
 
     /// Other origins `?return=` may lead to, comma-separated, for example
-    /// https://shop.example.com. The page's own origin always may; anything else is ignored.
+    /// `https://shop.example.com`. The page's own origin always may; anything else is ignored.
     #[arg(long, env = "URR_PAGE_RETURN_ORIGINS", value_delimiter = ',')]
     pub page_return_origins: Vec<String>,
 

@@ -25,7 +25,7 @@ pub struct Config {
     #[arg(long = "room", env = "URR_EDGE_ROOM", default_value = "http://127.0.0.1:3006")]
     pub edge_room: String,
 
-    /// A protected path, repeated or comma-separated: PATH[=tier1|entry][@SALE]. `{sale}` in PATH is a
+    /// A protected path, repeated or comma-separated: `PATH[=tier1|entry][@SALE]`. `{sale}` in PATH is a
     /// sale's id, guarded while that sale is active; otherwise @SALE names it, or the only one of
     /// --sales is meant. Examples: /events/{sale}  /shop=tier1  /checkout=entry@0b1c...
     #[arg(
