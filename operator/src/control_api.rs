@@ -1,8 +1,9 @@
 //! Speaks to the control API. Every call is idempotent; the control plane fences what it writes.
 
+use crate::lease::NotLeading;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use urr_core::plan::{Hand, Plan};
 use urr_core::sale::{Problem, Sale, SaleId};
@@ -24,6 +25,9 @@ pub enum ControlError {
         /// The fields it named.
         problems: Vec<Problem>,
     },
+    /// It was not asked: this replica does not lead.
+    #[error(transparent)]
+    NotLeading(NotLeading),
     /// It failed or is busy: try again later.
     #[error("the control API answered {status}: {message}")]
     Failed {
@@ -38,14 +42,32 @@ pub enum ControlError {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SaleState {
+    /// The sale as it knows it. Only compared with ours: what a newer one adds need not be understood.
+    #[serde(default)]
+    pub sale: Value,
     /// What operators set by hand.
     pub hand: Hand,
+    /// Why the line is held for the operator, while it is.
+    #[serde(default)]
+    pub held: Option<String>,
+    /// The newest term of office it heard of.
+    #[serde(default)]
+    pub operator_term: u64,
     /// Ready replicas as it last heard.
     pub ready_replicas: Option<u32>,
     /// What it is carrying out; absent when it could not look.
     pub plan: Option<Plan>,
     /// What is not in place yet.
     pub problems: Vec<String>,
+}
+
+/// What the operator says of a sale besides the sale itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Word {
+    /// Units of capacity that are ready.
+    pub ready_units: u32,
+    /// Why the line is to be held, if it is.
+    pub held: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,32 +104,53 @@ impl ControlApi {
             .timeout(TIMEOUT)
     }
 
-    /// Makes the sale known as it should be.
+    /// What it knows of the sale; `None` when it never heard of it.
     ///
     /// # Errors
     /// [`ControlError`].
-    pub async fn put(&self, sale: &Sale) -> Result<SaleState, ControlError> {
-        state(self.request(Method::PUT, sale.id, "").json(sale)).await
+    pub async fn get(&self, sale: SaleId) -> Result<Option<SaleState>, ControlError> {
+        match state(self.request(Method::GET, sale, "")).await {
+            Ok(state) => Ok(Some(state)),
+            Err(ControlError::Failed { status, .. }) if status == StatusCode::NOT_FOUND => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Tells how many replicas are ready, which bounds the rate.
+    /// Makes the sale known as it should be, together with `word`, and has a step taken for it.
     ///
     /// # Errors
     /// [`ControlError`].
-    pub async fn report_capacity(&self, sale: SaleId, ready: u32) -> Result<SaleState, ControlError> {
-        state(
-            self.request(Method::PUT, sale, "/capacity")
-                .json(&json!({"readyReplicas": ready})),
-        )
-        .await
+    pub async fn put(&self, sale: &Sale, word: &Word, term: u64) -> Result<SaleState, ControlError> {
+        let (ready, term) = (word.ready_units.to_string(), term.to_string());
+        let mut query = vec![
+            ("actor", "operator"),
+            ("reason", "the TicketSale says so"),
+            ("readyReplicas", &ready),
+            ("term", &term),
+        ];
+        query.extend(word.held.as_deref().map(|held| ("held", held)));
+        state(self.request(Method::PUT, sale.id, "").query(&query).json(sale)).await
+    }
+
+    /// Tells what is ready, which bounds the rate, and whether the line is held.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn report(&self, sale: SaleId, word: &Word, term: u64) -> Result<SaleState, ControlError> {
+        let mut report = json!({"readyReplicas": word.ready_units, "term": term});
+        if let Some(held) = &word.held {
+            report["held"] = json!(held);
+        }
+        state(self.request(Method::PUT, sale, "/capacity").json(&report)).await
     }
 
     /// Closes the room and forgets the sale. `true` once that is done.
     ///
     /// # Errors
     /// [`ControlError`].
-    pub async fn delete(&self, sale: SaleId, reason: &str) -> Result<bool, ControlError> {
-        let query = [("actor", "operator"), ("reason", reason)];
+    pub async fn delete(&self, sale: SaleId, reason: &str, term: u64) -> Result<bool, ControlError> {
+        let term = term.to_string();
+        let query = [("actor", "operator"), ("reason", reason), ("term", &term)];
         let answer = answered(self.request(Method::DELETE, sale, "").query(&query)).await?;
         Ok(answer.status() == StatusCode::NO_CONTENT)
     }

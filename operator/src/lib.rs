@@ -6,8 +6,9 @@
 //! notice. An operator that is dead changes nothing for them: the control plane has the schedule,
 //! and the services keep to it by their own clocks.
 //!
-//! What is here and what is not: `TicketSale` is reconciled by one replica; every write is
-//! idempotent, and those to the control API are fenced there. What a spec may ask for and nobody does
+//! What is here and what is not: `TicketSale` is reconciled by the replica that holds the [`lease`]; every
+//! write is idempotent and made under a claim, and those to the control API are fenced there by its term
+//! of office. [`decide`] is pure; [`events`] and [`health`] tell. What a spec may ask for and nobody does
 //! yet is in [`mapping::not_done`], and a sale that asks for it is told so. `LoadRun` is not watched yet.
 //! Tests of the pure parts stand beside them; `tests/cluster` runs all of it on a real control plane.
 #![cfg_attr(
@@ -17,6 +18,10 @@
 
 pub mod control_api;
 pub mod crd;
+pub mod decide;
+pub mod events;
+pub mod health;
+pub mod lease;
 pub mod mapping;
 pub mod reconcile;
 pub mod reports;

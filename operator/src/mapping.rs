@@ -6,10 +6,11 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use urr_api::spec::{
     AdmissionSpec, CapacitySpec, CompletionSpec, CrowdSpec, Placeholders, Rehearsal, RehearsalSpec,
-    ScheduleSpec, TargetSpec, Tuning, WhenClosed, WhenShort, WhenSoldOut,
+    ScheduleSpec, TargetSpec, Tuning, WhenSoldOut,
 };
 use urr_api::{TicketSaleSpec, spec};
 use urr_core::sale::{AdmissionSettings, CapacitySettings, Ordering, Problem, Sale, SaleId, Schedule};
+use urr_core::scaling::Size;
 use urr_core::time::Millis;
 
 /// The sale of `spec`, valid by core's rules. `name` is the object's, for when it has no other.
@@ -33,7 +34,7 @@ pub fn sale(name: &str, spec: &TicketSaleSpec) -> Result<Sale, Vec<Problem>> {
         crowd,
         admission,
         capacity,
-        // What becomes of these: `not_done`, and `targets`.
+        // What becomes of these: `reconcile`, `targets`, and `not_done`.
         targets: _,
         completion: _,
         rehearsal: _,
@@ -135,55 +136,45 @@ const fn ordering_of(ordering: spec::Ordering) -> Ordering {
 pub fn not_done(spec: &TicketSaleSpec) -> Vec<&'static str> {
     let CompletionSpec {
         when_sold_out,
-        when_closed,
-        keep_capacity_seconds,
+        // Done.
+        when_closed: _,
+        keep_capacity_seconds: _,
     } = spec.completion;
     let RehearsalSpec {
         policy,
         max_age_seconds: _,
     } = spec.rehearsal;
-    let of_a_target = |asks: fn(&TargetSpec) -> bool| spec.targets.iter().any(asks);
     [
         ("admission.adaptive", spec.admission.adaptive.is_some()),
         (
-            "capacity.leadSeconds",
-            spec.capacity.lead_seconds != CAPACITY_LEAD_S,
-        ),
-        ("capacity.whenShort", spec.capacity.when_short == WhenShort::Hold),
-        (
             "capacity.placeholders",
             spec.capacity.placeholders == Placeholders::Reserve,
-        ),
-        ("targets[].stage", of_a_target(|target| target.stage != 0)),
-        ("targets[].base", of_a_target(|target| target.base.is_some())),
-        ("targets[].peak", of_a_target(|target| target.peak.is_some())),
-        (
-            "targets[].ratePerReplica",
-            of_a_target(|target| target.rate_per_replica.is_some()),
-        ),
-        (
-            "targets[].autoscaler",
-            of_a_target(|target| target.autoscaler.is_some()),
         ),
         (
             "completion.whenSoldOut",
             when_sold_out == WhenSoldOut::KeepWaiting,
         ),
-        ("completion.whenClosed", when_closed == WhenClosed::Keep),
-        ("completion.keepCapacitySeconds", keep_capacity_seconds != 0),
         ("rehearsal.policy", policy == Rehearsal::Required),
         ("tuning", spec.tuning == Tuning::Auto),
-        ("hold", spec.hold),
-        ("abort", spec.abort),
     ]
     .into_iter()
     .filter_map(|(field, asked)| asked.then_some(field))
     .collect()
 }
 
-/// What core plans with: [`urr_core::plan::WARM_UP_S`].
-#[expect(clippy::cast_possible_truncation, reason = "half an hour")]
-const CAPACITY_LEAD_S: i32 = urr_core::plan::WARM_UP_S as i32;
+/// How big a target is in relation to the sale.
+#[must_use]
+pub fn size(target: &TargetSpec) -> Size {
+    let whole = |value: i32| u32::try_from(value).ok().filter(|value| *value > 0);
+    match (
+        target.rate_per_replica.and_then(whole),
+        target.peak.and_then(whole),
+    ) {
+        (Some(rate), _) => Size::PerReplica(rate),
+        (None, Some(peak)) => Size::Peak(peak),
+        (None, None) => Size::Unit,
+    }
+}
 
 /// The instant in milliseconds.
 #[must_use]

@@ -1,16 +1,25 @@
-//! Wires the controller: what is watched, what wakes a sale, when the process ends.
+//! Wires the operator: who leads, what is watched, what wakes a sale, when the process ends.
 
 use crate::control_api::ControlApi;
-use crate::reconcile::{self, Context, chain};
-use anyhow::Context as _;
-use futures::StreamExt as _;
+use crate::events::Teller;
+use crate::health::{self, CLUSTER, Gates, LEASE, SALES};
+use crate::lease::{self, Claim, Elector};
+use crate::reconcile::{self, Context, Guarded, chain};
+use anyhow::{Context as _, bail};
+use futures::{FutureExt as _, StreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::api::ListParams;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, controller, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use urr_api::TicketSale;
+use urr_api::spec::TargetSpec;
 
 /// Looks at once. Each waits on the network most of the time; 500 sales due in one second are
 /// through within it.
@@ -18,6 +27,8 @@ const LOOKS_AT_ONCE: u16 = 32;
 /// A watch that says nothing for this long is asked again: a silently dead one is noticed within
 /// a minute, not within five.
 const WATCH_TIMEOUT_S: u32 = 55;
+/// How often the definitions are looked for while they are not there.
+const DEFINITIONS_PERIOD: Duration = Duration::from_secs(2);
 
 /// Settings of `operator run`.
 #[derive(clap::Args, Clone)]
@@ -35,14 +46,25 @@ pub struct Config {
     /// Namespace to watch; all of them when left out.
     #[arg(long, env = "WATCH_NAMESPACE")]
     pub namespace: Option<String>,
+    /// Namespace of the lease that says which replica leads.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    pub lease_namespace: String,
+    /// How long that lease lasts, in seconds: a leader that crashes is followed within it.
+    #[arg(long, env = "OPERATOR_LEASE_SECONDS", default_value_t = lease::DURATION.as_secs(), value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub lease_seconds: u64,
+    /// Address of /live, /ready and /metrics.
+    #[arg(long, env = "OPERATOR_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
 }
 
 /// Reconciles until SIGTERM or Ctrl-C. Sales in hand are finished first.
 ///
 /// # Errors
-/// When the cluster cannot be reached at the start.
+/// When the cluster cannot be reached at the start, the lease is lost, or anything that must run has
+/// ended: the process should be started anew.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     choose_tls();
+    health::record_metrics();
     let client = Client::try_default()
         .await
         .context("no cluster: set KUBECONFIG or run in one")?;
@@ -60,39 +82,131 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// Reconciles the cluster of `client` until `told`. Sales in hand are finished first.
 ///
 /// # Errors
-/// When a client cannot be built.
+/// As [`run`].
 pub async fn operate(
     client: Client,
     config: &Config,
     told: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
+    let gates = Gates::default();
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let told = told.shared();
+    let leases = Api::namespaced(client.clone(), &config.lease_namespace);
+    let identity = lease::identity();
+    let mut elector = Elector::new(
+        leases,
+        identity.clone(),
+        Duration::from_secs(config.lease_seconds),
+    );
+    let claim = elector.claim();
+    let looks = async {
+        tokio::select! {
+            () = told.clone() => return Ok(()),
+            () = stand_by(&client, config, &mut elector, &gates) => {}
+        }
+        tracing::info!(identity, "this replica leads");
+        metrics::gauge!("operator_leads").set(1.0);
+        let ended = tokio::select! {
+            looked = lead(client.clone(), config, &identity, &claim, &gates, told.clone()) => looked,
+            lost = elector.keep() => Err(lost.into()),
+        };
+        metrics::gauge!("operator_leads").set(0.0);
+        elector.resign().await;
+        ended
+    };
+    tokio::select! {
+        ended = looks => ended,
+        served = health::serve(listener, gates.clone()) => {
+            served.context("the listener for probes broke")?;
+            bail!("the listener for probes ended")
+        }
+    }
+}
+
+/// Waits until the definitions are there and this replica leads.
+async fn stand_by(client: &Client, config: &Config, elector: &mut Elector, gates: &Gates) {
+    let sales: Api<Guarded> = match &config.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    while let Err(error) = sales.list(&ListParams::default().limit(1)).await {
+        tracing::warn!(error = chain(&error), "the sales cannot be listed");
+        gates.shut(
+            CLUSTER,
+            format!("the TicketSales cannot be listed: {}", chain(&error)),
+        );
+        tokio::time::sleep(DEFINITIONS_PERIOD).await;
+    }
+    gates.open(CLUSTER);
+    let waiting = |what: &str| {
+        // Standing by for one that leads is all that a second replica is for.
+        if what.ends_with("leads") {
+            gates.open(LEASE);
+        } else {
+            gates.shut(LEASE, what);
+        }
+    };
+    elector.acquire(waiting).await;
+    gates.open(LEASE);
+}
+
+/// Looks at sales until `told`.
+async fn lead(
+    client: Client,
+    config: &Config,
+    identity: &str,
+    claim: &Claim,
+    gates: &Gates,
+    told: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+) -> anyhow::Result<()> {
     let http = reqwest::Client::builder()
         .build()
         .context("the HTTP client could not be built")?;
     let control = ControlApi::new(http, &config.control_url, &config.control_api_token);
-    let (sales, deployments) = match &config.namespace {
-        Some(namespace) => (
-            Api::namespaced(client.clone(), namespace),
-            Api::namespaced(client.clone(), namespace),
-        ),
-        None => (
-            Api::<TicketSale>::all(client.clone()),
-            Api::<Deployment>::all(client.clone()),
-        ),
-    };
     let watched = || watcher::Config::default().timeout(WATCH_TIMEOUT_S);
-    let controller = Controller::new(sales, watched());
+    let controller = match &config.namespace {
+        Some(namespace) => {
+            let sales = Controller::new(Api::<Guarded>::namespaced(client.clone(), namespace), watched());
+            let deployments = Api::namespaced(client.clone(), namespace);
+            with_workloads(
+                sales,
+                deployments,
+                Api::namespaced(client.clone(), namespace),
+                watched(),
+            )
+        }
+        None => {
+            let sales = Controller::new(Api::<Guarded>::all(client.clone()), watched());
+            let deployments = Api::all(client.clone());
+            with_workloads(sales, deployments, Api::all(client.clone()), watched())
+        }
+    };
     let known = controller.store();
-    controller
-        .watches(deployments, watched(), move |deployment| {
-            sales_of(&known, &deployment)
-        })
+    let teller = Teller::new(client.clone(), identity.to_owned(), claim.clone());
+    let context = Context::new(
+        client,
+        control,
+        known.clone(),
+        claim.clone(),
+        teller,
+        gates.clone(),
+    );
+    gates.shut(SALES, "they have not been listed yet");
+    let listed = async {
+        if known.wait_until_ready().await.is_ok() {
+            gates.open(SALES);
+        }
+        std::future::pending::<()>().await;
+    };
+    let looks = controller
         .with_config(controller::Config::default().concurrency(LOOKS_AT_ONCE))
-        .graceful_shutdown_on(told)
+        .graceful_shutdown_on(told.clone())
         .run(
             reconcile::reconcile,
             |sale, error, _| reconcile::on_error(&sale, error),
-            Arc::new(Context::new(client, control)),
+            Arc::new(context),
         )
         .for_each(|look| async move {
             // What a look itself could not do is logged by `on_error`; here it is the watches.
@@ -101,9 +215,36 @@ pub async fn operate(
             {
                 tracing::warn!(error = chain(&error), "watching");
             }
-        })
-        .await;
+        });
+    tokio::select! {
+        () = looks => {}
+        () = listed => {}
+    }
+    if told.now_or_never().is_none() {
+        bail!("the controller ended by itself");
+    }
     Ok(())
+}
+
+fn with_workloads(
+    sales: Controller<Guarded>,
+    deployments: Api<Deployment>,
+    autoscalers: Api<HorizontalPodAutoscaler>,
+    watched: watcher::Config,
+) -> Controller<Guarded> {
+    let (known, also_known) = (sales.store(), sales.store());
+    sales
+        .watches(deployments, watched.clone(), move |deployment| {
+            let is_it = |target: &TargetSpec| target.name == deployment.name_any();
+            sales_of(&known, deployment.metadata.namespace.as_deref(), is_it)
+        })
+        .watches(autoscalers, watched, move |hpa| {
+            let is_it = |target: &TargetSpec| {
+                let autoscaler = target.autoscaler.as_ref();
+                autoscaler.is_some_and(|autoscaler| autoscaler.name == hpa.name_any())
+            };
+            sales_of(&also_known, hpa.metadata.namespace.as_deref(), is_it)
+        })
 }
 
 /// kube and reqwest bring a TLS implementation each; with two in a process rustls takes none by
@@ -113,14 +254,18 @@ fn choose_tls() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// The sales that a change of `deployment` concerns.
-fn sales_of(known: &Store<TicketSale>, deployment: &Deployment) -> Vec<ObjectRef<TicketSale>> {
-    let (name, namespace) = (deployment.name_any(), deployment.namespace());
+/// The sales of `namespace` of which a target `is_it`.
+fn sales_of(
+    known: &Store<Guarded>,
+    namespace: Option<&str>,
+    is_it: impl Fn(&TargetSpec) -> bool,
+) -> Vec<ObjectRef<Guarded>> {
+    let concerns = |sale: &TicketSale| sale.spec.targets.iter().any(&is_it);
     known
         .state()
         .iter()
-        .filter(|sale| sale.namespace() == namespace)
-        .filter(|sale| sale.spec.targets.iter().any(|target| target.name == name))
+        .filter(|sale| sale.meta().namespace.as_deref() == namespace)
+        .filter(|sale| sale.0.as_ref().is_ok_and(concerns))
         .map(|sale| ObjectRef::from_obj(sale.as_ref()))
         .collect()
 }

@@ -9,7 +9,8 @@ pub const ROOM_ACTIVE: &str = "RoomActive";
 pub const ADMISSION_APPLIED: &str = "AdmissionApplied";
 /// The last boundary of the schedule was acted on in time, and the next one can be.
 pub const SCHEDULE_HONOURED: &str = "ScheduleHonoured";
-/// All of the above.
+/// Capacity, room and admission are as the sale wants them now; a boundary that was late is past, so
+/// [`SCHEDULE_HONOURED`] is not part of it.
 pub const READY: &str = "Ready";
 
 /// Of a LoadRun: all runners began together.
@@ -37,6 +38,10 @@ pub mod reason {
     pub const LATE: &str = "Late";
     /// `spec.hold` is set.
     pub const HELD: &str = "Held";
+    /// `spec.abort` is set.
+    pub const ABORTED: &str = "Aborted";
+    /// Another, earlier TicketSale sells the same event.
+    pub const EVENT_CONFLICT: &str = "EventConflict";
     /// The spec asks for something this operator does not do yet.
     pub const NOT_SUPPORTED: &str = "NotSupported";
     /// One of the other conditions does not hold.

@@ -251,12 +251,13 @@ pub struct TargetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_000))]
     pub base: Option<i32>,
-    /// Replicas while the sale is open; capacity.replicas when left out.
+    /// Replicas of this target that bear the whole sale, wanted while it is open; capacity.replicas when
+    /// left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub peak: Option<i32>,
     /// People let in per second that one ready replica of this target bears; the peak is derived from
-    /// it and the rate.
+    /// it and the rate, in whole steps of capacity.ratePerReplica.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub rate_per_replica: Option<i32>,

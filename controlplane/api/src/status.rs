@@ -1,5 +1,6 @@
-//! What the operator sees of a `TicketSale`. Derived anew at every look; nothing reads it back, except
-//! the rules that freeze instants people have acted on.
+//! What the operator sees of a `TicketSale`. Derived anew at every look; what is read back is what was
+//! measured (times to ready, the boundary that was planned for), that an abort is done, and by the rules
+//! that freeze instants people have acted on, the phase.
 #![expect(
     unreachable_pub,
     reason = "KubeSchema writes its helper type as pub into a function"
@@ -44,6 +45,10 @@ pub struct TicketSaleStatus {
     /// How long before preQueueAt capacity is asked for, in seconds, from what was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead_seconds: Option<i32>,
+    /// How long before preQueueAt capacity is (or was) ready, in seconds, from what was measured; negative:
+    /// it comes after the first visitors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack_seconds: Option<i64>,
     /// How late the last boundary of the schedule was acted on, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lateness_milliseconds: Option<i64>,
@@ -58,7 +63,7 @@ pub struct TicketSaleStatus {
 }
 
 /// A target as observed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetStatus {
     /// Its name.
@@ -70,6 +75,15 @@ pub struct TargetStatus {
     /// Replicas before this sale touched it: what it gets back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<i32>,
+    /// When it was asked for more for this sale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Time>,
+    /// Seconds from then until all of it was ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_seconds: Option<i32>,
+    /// Seconds it was seen to need, newest last: what the lead is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learned_seconds: Vec<i32>,
 }
 
 /// The line and the seats.

@@ -128,19 +128,61 @@ pub fn phase(sale: &Sale, observed: &Observed, now: Millis) -> Phase {
     }
 }
 
-/// What should be true at `now`. The rate at which tier 2 admits never exceeds what
-/// `ready_replicas` bear, nor does tier 1's but by no-shows, and `replicas` never falls below what
-/// the rate in force needs.
+/// What the executor knows beside the sale: how early its capacity must be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Capacity is asked for this long before the first visitor may come ([`crate::lead`]).
+    pub warm_up_s: i64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { warm_up_s: WARM_UP_S }
+    }
+}
+
+/// When capacity is asked for.
+#[must_use]
+pub const fn warm_at(sale: &Sale, terms: Terms) -> Millis {
+    sale.schedule.pre_queue_at.plus_s(-terms.warm_up_s)
+}
+
+/// People per second that `ready` replicas of the sale's kind bear.
+#[must_use]
+pub const fn bearable(sale: &Sale, ready: u32) -> u32 {
+    bearable_rate_per_s(ready, sale.capacity.rate_per_replica)
+}
+
+/// [`plan_on`] the house's terms.
 #[must_use]
 pub fn plan(sale: &Sale, observed: &Observed, now: Millis) -> Plan {
-    let phase = phase(sale, observed, now);
-    let mut reasons = Vec::new();
-    let line_moves = match phase {
+    plan_on(Terms::default(), sale, observed, now)
+}
+
+/// Whether the schedule wants capacity at `now`: from the warm-up until the line stands for good.
+#[must_use]
+pub fn wants_capacity(terms: Terms, sale: &Sale, observed: &Observed, now: Millis) -> bool {
+    line_moves(observed, phase(sale, observed, now), now) && now >= warm_at(sale, terms)
+}
+
+fn line_moves(observed: &Observed, phase: Phase, now: Millis) -> bool {
+    match phase {
         Phase::Closed => false,
         // Who still stands in tier 1 is let through to hear it from tier 2.
         Phase::SoldOut => observed.room.as_ref().is_some_and(|room| room.waiting(now) > 0),
         Phase::Scheduled | Phase::PreQueue | Phase::Open | Phase::Paused => true,
-    };
+    }
+}
+
+/// What should be true at `now`. The rate at which tier 2 admits never exceeds what
+/// `ready_replicas` bear, nor does tier 1's but by no-shows, and `replicas` never falls below what
+/// the rate in force needs.
+#[must_use]
+pub fn plan_on(terms: Terms, sale: &Sale, observed: &Observed, now: Millis) -> Plan {
+    let phase = phase(sale, observed, now);
+    let mut reasons = Vec::new();
+    let line_moves = line_moves(observed, phase, now);
+    let is_warm = now >= warm_at(sale, terms);
     let lets_in = !matches!(phase, Phase::Closed | Phase::SoldOut);
     if !lets_in {
         reasons.push("nobody is let in any more".to_owned());
@@ -156,7 +198,7 @@ pub fn plan(sale: &Sale, observed: &Observed, now: Millis) -> Plan {
     }
     Plan {
         phase,
-        replicas: replicas(sale, observed, wanted_rate, line_moves, now, &mut reasons),
+        replicas: replicas(sale, observed, wanted_rate, line_moves, is_warm, &mut reasons),
         room: room_target(
             observed,
             phase,
@@ -167,7 +209,7 @@ pub fn plan(sale: &Sale, observed: &Observed, now: Millis) -> Plan {
             cap: observed.hand.cap.unwrap_or(sale.admission.cap),
             paused,
         },
-        next_transition_at: next_transition_at(sale, now),
+        next_transition_at: next_transition_at(terms, sale, now),
         reasons,
     }
 }
@@ -187,7 +229,7 @@ fn replicas(
     observed: &Observed,
     wanted_rate: u32,
     line_moves: bool,
-    now: Millis,
+    is_warm: bool,
     reasons: &mut Vec<String>,
 ) -> u32 {
     let needed_for = |rate| match sale.capacity.rate_per_replica {
@@ -195,7 +237,7 @@ fn replicas(
         0 => 0,
         per_replica => replicas_for_rate(rate, per_replica),
     };
-    let for_schedule = if line_moves && now >= warm_at(sale) {
+    let for_schedule = if line_moves && is_warm {
         sale.capacity
             .replicas
             .max(needed_for(wanted_rate))
@@ -207,7 +249,7 @@ fn replicas(
     // not ready bears nothing and is not worth keeping.
     let to_keep = needed_for(rate_in_force(observed)).min(observed.ready_replicas);
     // Before warming up the opening's rate stands in the records already; nobody can be let in.
-    let to_keep = if now < warm_at(sale) { 0 } else { to_keep };
+    let to_keep = if is_warm { to_keep } else { 0 };
     if to_keep > for_schedule {
         reasons.push(format!("keeping {to_keep} replicas until the rate is down"));
     }
@@ -271,14 +313,10 @@ fn room_target(observed: &Observed, phase: Phase, rate_per_s: u32) -> Option<Roo
     Some(RoomTarget { mode, rate_per_s })
 }
 
-fn warm_at(sale: &Sale) -> Millis {
-    sale.schedule.pre_queue_at.plus_s(-WARM_UP_S)
-}
-
-fn next_transition_at(sale: &Sale, now: Millis) -> Option<Millis> {
+fn next_transition_at(terms: Terms, sale: &Sale, now: Millis) -> Option<Millis> {
     let schedule = &sale.schedule;
     [
-        warm_at(sale),
+        warm_at(sale, terms),
         schedule.pre_queue_at,
         schedule.opens_at,
         schedule.closes_at,

@@ -140,11 +140,11 @@ impl Reconciler {
     pub fn plan_without_observing(&self, record: &SaleRecord) -> Plan {
         let observed = Observed {
             ready_replicas: self.observer.ready_replicas(record),
-            hand: record.hand,
+            hand: record.hand_in_force(),
             sold_out: record.logged_phase == Some(Phase::SoldOut),
             ..Observed::default()
         };
-        plan(&record.sale, &observed, self.clock.now())
+        planned(record, &observed, self.clock.now())
     }
 
     async fn try_step(&self, sale: SaleId) -> Result<Outcome, ReconcileError> {
@@ -160,7 +160,7 @@ impl Reconciler {
             return Ok(Outcome::Gone);
         }
         let now = self.clock.now();
-        let plan = plan(&seen.record.sale, &observed(&seen), now);
+        let plan = planned(&seen.record, &observed(&seen), now);
         let (changes, mut problems) = self.apply(&seen, &plan, now).await?;
         let record = self.remember(seen.record, &plan, changes, now).await?;
         problems.extend(self.tell_booking(&record.sale).await);
@@ -346,12 +346,21 @@ impl Reconciler {
     }
 }
 
+/// The plan, with the words of the operator that holds the line.
+fn planned(record: &SaleRecord, observed: &Observed, now: Millis) -> Plan {
+    let mut plan = plan(&record.sale, observed, now);
+    if let Some(held) = &record.held {
+        plan.reasons.push(held.clone());
+    }
+    plan
+}
+
 fn observed(seen: &Seen) -> Observed {
     let limits = seen.limits.as_ref().ok().and_then(Option::as_ref);
     Observed {
         ready_replicas: seen.ready_replicas,
         sold_out: seen.sold_out,
-        hand: seen.record.hand,
+        hand: seen.record.hand_in_force(),
         room: seen.room.clone(),
         limits: limits.map(|limits| AppliedLimits {
             rate_per_s: limits.rate_per_s,

@@ -173,7 +173,7 @@ fn observed(
     Observed {
         ready_replicas,
         sold_out: seats.is_some_and(|seats| seats.capacity > 0 && seats.free == 0 && seats.held == 0),
-        hand: record.hand,
+        hand: record.hand_in_force(),
         room: room.cloned(),
         limits: queue.map(|queue| AppliedLimits {
             rate_per_s: queue.rate_per_s,

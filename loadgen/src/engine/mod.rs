@@ -237,7 +237,11 @@ async fn watch(
         }
         if crowd.is_lost() {
             // It also ends when it is told to, sooner than this loop may look.
-            let why = if stop.is_cancelled() { INTERRUPTED } else { "its thread ended" };
+            let why = if stop.is_cancelled() {
+                INTERRUPTED
+            } else {
+                "its thread ended"
+            };
             return Some(why.to_owned());
         }
         if now >= limit {

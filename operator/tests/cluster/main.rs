@@ -3,6 +3,10 @@
 
 mod answers;
 mod common;
+mod crashes;
 mod definitions;
+mod leading;
 mod manifests;
 mod sale;
+mod steering;
+mod world;

@@ -28,7 +28,7 @@ use urr_kit::error::chain;
 use urr_kit::extract::{Json, Path, Query};
 use urr_kit::identity::InternalGuard;
 use urr_kit::{ApiError, ApiResult};
-use wire::{AuditQuery, said_by, tell_hand, terms, wanted};
+use wire::{AuditQuery, Told, heed, said_by, tell_hand, terms, wanted};
 
 /// A write that lost a race is made anew on the newer record; so many lost in a row are not a
 /// race but a fault.
@@ -73,9 +73,9 @@ async fn list(State(api): State<Api>) -> ApiResult<Json<SaleList>> {
     Ok(Json(SaleList { sales }))
 }
 
-async fn get_sale(State(api): State<Api>, Path(id): Path<SaleId>) -> ApiResult<Json<SaleState>> {
+async fn get_sale(State(api): State<Api>, Path(id): Path<SaleId>) -> ApiResult<Json<Told>> {
     let record = api.known(id).await?;
-    Ok(Json(api.untouched(record)))
+    Ok(Json(Told::of(record, |record| api.untouched(record))))
 }
 
 async fn put_sale(
@@ -83,7 +83,7 @@ async fn put_sale(
     Path(id): Path<SaleId>,
     Query(putting): Query<Putting>,
     Json(sale): Json<Sale>,
-) -> ApiResult<Json<SaleState>> {
+) -> ApiResult<Json<Told>> {
     let (actor, reason) = putting.said_by()?;
     if sale.id != id {
         let problem = Problem {
@@ -100,11 +100,21 @@ async fn put_sale(
                 "The sale is being deleted. Put it again in a second.",
             ));
         }
+        heed(record, putting.term)?;
+        let from_operator = SaleRecord {
+            ready_replicas: putting.ready_replicas.or(record.ready_replicas),
+            held: match putting.term {
+                0 => record.held.clone(),
+                _ => putting.held.clone(),
+            },
+            operator_term: record.operator_term.max(putting.term),
+            ..record.clone()
+        };
         if record.revision > 0 {
             change::check(&record.sale, &sale, now)
                 .map_err(|problems| refused(ApiError::conflict, &problems))?;
             if record.sale == sale {
-                return Ok(None);
+                return Ok((from_operator != *record).then_some((from_operator, None)));
             }
         }
         let old = if record.revision == 0 {
@@ -121,7 +131,7 @@ async fn put_sale(
         };
         let next = SaleRecord {
             sale: sale.clone(),
-            ..record.clone()
+            ..from_operator
         };
         Ok(Some((next, Some(audit))))
     })
@@ -132,7 +142,7 @@ async fn override_sale(
     State(api): State<Api>,
     Path(id): Path<SaleId>,
     Json(request): Json<OverrideRequest>,
-) -> ApiResult<Json<SaleState>> {
+) -> ApiResult<Json<Told>> {
     let wanted = wanted(&request)?;
     let (actor, reason) = said_by(&request.actor, &request.reason)?;
     api.change(id, None, |record, _| {
@@ -162,19 +172,24 @@ async fn report_capacity(
     State(api): State<Api>,
     Path(id): Path<SaleId>,
     Json(report): Json<CapacityReport>,
-) -> ApiResult<Json<SaleState>> {
+) -> ApiResult<Json<Told>> {
     api.change(id, None, |record, _| {
-        let ready_replicas = Some(report.ready_replicas);
-        let news = record.ready_replicas != ready_replicas;
-        Ok(news.then(|| {
-            (
-                SaleRecord {
-                    ready_replicas,
-                    ..record.clone()
-                },
-                None,
-            )
-        }))
+        heed(record, report.term)?;
+        let next = SaleRecord {
+            ready_replicas: Some(report.ready_replicas),
+            held: report.held.clone(),
+            operator_term: record.operator_term.max(report.term),
+            ..record.clone()
+        };
+        let tell = |held: &Option<String>| held.clone().unwrap_or_default();
+        let audit = (next.held != record.held).then(|| NewAudit {
+            actor: "operator".to_owned(),
+            action: if next.held.is_some() { "hold" } else { "release" },
+            reason: tell(&report.held),
+            old: tell(&record.held),
+            new: tell(&next.held),
+        });
+        Ok((next != *record).then_some((next, audit)))
     })
     .await
 }
@@ -182,11 +197,12 @@ async fn report_capacity(
 async fn delete_sale(
     State(api): State<Api>,
     Path(id): Path<SaleId>,
-    Query(Deletion { actor, reason }): Query<Deletion>,
+    Query(Deletion { actor, reason, term }): Query<Deletion>,
 ) -> ApiResult<Response> {
     let (actor, reason) = said_by(&actor, &reason)?;
     let deleted = api
         .change(id, None, |record, _| {
+            heed(record, term)?;
             if record.retiring {
                 return Ok(None);
             }
@@ -253,7 +269,7 @@ impl Api {
         id: SaleId,
         new: Option<&Sale>,
         decide: impl Fn(&SaleRecord, Millis) -> ApiResult<Wanted>,
-    ) -> ApiResult<Json<SaleState>> {
+    ) -> ApiResult<Json<Told>> {
         let mut races = 0;
         let record = loop {
             let now = self.reconciler.clock.now();
@@ -274,9 +290,12 @@ impl Api {
         let stepped = self.reconciler.step(id).await;
         self.waker.wake(id);
         match stepped {
-            Ok(Outcome::Applied(applied)) => Ok(Json(SaleState::of(*applied))),
+            Ok(Outcome::Applied(applied)) => {
+                let record = applied.record.clone();
+                Ok(Json(Told::of(record, |_| SaleState::of(*applied))))
+            }
             Ok(Outcome::Gone) => Err(no_such_sale()),
-            Err(error) => Ok(Json(not_applied(record, &error))),
+            Err(error) => Ok(Json(Told::of(record, |record| not_applied(record, &error)))),
         }
     }
 

@@ -32,6 +32,31 @@ pub struct SaleState {
     pub problems: Vec<String>,
 }
 
+/// A sale's state, and what only the cluster's operator asks for. One object on the wire: who reads a
+/// [`SaleState`] reads this too.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Told {
+    #[serde(flatten)]
+    pub(super) state: SaleState,
+    /// Why the cluster's operator holds the line, while it does.
+    pub(super) held: Option<String>,
+    /// The newest term of office that was heard of this sale: a new leader makes itself heard.
+    pub(super) operator_term: u64,
+}
+
+impl Told {
+    /// `state` tells of `record`, made by `of` from it.
+    pub(super) fn of(record: SaleRecord, of: impl FnOnce(SaleRecord) -> SaleState) -> Self {
+        let (held, operator_term) = (record.held.clone(), record.operator_term);
+        Self {
+            state: of(record),
+            held,
+            operator_term,
+        }
+    }
+}
+
 /// An operator's override.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -65,12 +90,18 @@ pub enum Action {
     Reset,
 }
 
-/// The operator's count of ready replicas.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// What the cluster's operator says of a sale: all of it, every time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CapacityReport {
     /// The fewest ready replicas of all services behind the door.
     pub ready_replicas: u32,
+    /// Why it holds the line; it does not when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// Its term of office, rising from one leader to the next; an earlier one is refused.
+    #[serde(default)]
+    pub term: u64,
 }
 
 /// Who deletes a sale and why (query parameters).
@@ -80,6 +111,9 @@ pub struct Deletion {
     pub actor: String,
     /// Why.
     pub reason: String,
+    /// Term of office of an operator; an earlier one than the newest that spoke is refused.
+    #[serde(default)]
+    pub term: u64,
 }
 
 /// Who puts a sale and why (query parameters); whoever says nothing is the control API itself.
@@ -91,6 +125,16 @@ pub struct Putting {
     /// Why.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Of a cluster's operator: replicas that are ready from the first step on. Without it a sale
+    /// that is open when it is put would count its planned ones until the first report.
+    #[serde(default, rename = "readyReplicas")]
+    pub ready_replicas: Option<u32>,
+    /// Of a cluster's operator: why the line is held from the first step on.
+    #[serde(default)]
+    pub held: Option<String>,
+    /// Of a cluster's operator: its term of office.
+    #[serde(default)]
+    pub term: u64,
 }
 
 impl Putting {
@@ -161,6 +205,18 @@ impl SaleState {
     }
 }
 
+/// Refuses an operator that a newer one has followed (law `fenced`); 0 is nobody's term.
+pub(super) fn heed(record: &SaleRecord, term: u64) -> ApiResult<()> {
+    if term == 0 || term >= record.operator_term {
+        return Ok(());
+    }
+    Err(ApiError::conflict(format!(
+        "Another operator leads since term {}: yours, {term}, is over.",
+        record.operator_term
+    ))
+    .with_field("leads", record.operator_term))
+}
+
 /// The override that was asked for.
 pub(super) fn wanted(request: &OverrideRequest) -> ApiResult<Override> {
     match (request.action, request.value) {
@@ -173,9 +229,9 @@ pub(super) fn wanted(request: &OverrideRequest) -> ApiResult<Override> {
         (Action::Rate | Action::Cap, None) => {
             Err(ApiError::bad_request("value: is missing (give the new figure)"))
         }
-        (Action::Pause | Action::Resume | Action::Drain | Action::Reset, Some(_)) => Err(ApiError::bad_request(
-            "value: means nothing for this action (leave it out)",
-        )),
+        (Action::Pause | Action::Resume | Action::Drain | Action::Reset, Some(_)) => Err(
+            ApiError::bad_request("value: means nothing for this action (leave it out)"),
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Phase and plan are not in here: they follow from this record, the observations and the time.
 
 use super::StoreError;
-use super::item::{Item, number, read_flag, read_json, read_number, read_number_if_any, text};
+use super::item::{Item, number, read_flag, read_json, read_number, read_number_if_any, read_text, text};
 use aws_sdk_dynamodb::types::AttributeValue;
 use urr_core::plan::Hand;
 use urr_core::sale::{Phase, Sale};
@@ -20,11 +20,14 @@ pub(super) mod attribute {
     pub(in crate::store) const CAP: &str = "capOverride";
     pub(in crate::store) const READY_REPLICAS: &str = "readyReplicas";
     pub(in crate::store) const LOGGED_PHASE: &str = "loggedPhase";
+    pub(in crate::store) const HELD: &str = "held";
+    pub(in crate::store) const OPERATOR_TERM: &str = "operatorTerm";
     pub(in crate::store) const RETIRING: &str = "retiring";
     pub(in crate::store) const UPDATED_AT: &str = "updatedAt";
 }
 use attribute::{
-    CAP, DRAINING, LOGGED_PHASE, PAUSED, RATE, READY_REPLICAS, RETIRING, REVISION, SALE, SALE_ID, UPDATED_AT,
+    CAP, DRAINING, HELD, LOGGED_PHASE, OPERATOR_TERM, PAUSED, RATE, READY_REPLICAS, RETIRING, REVISION, SALE,
+    SALE_ID, UPDATED_AT,
 };
 
 /// A sale's record.
@@ -38,6 +41,12 @@ pub struct SaleRecord {
     pub revision: u64,
     /// Ready replicas as the operator last reported them; absent where nobody reports (drills).
     pub ready_replicas: Option<u32>,
+    /// Why the cluster's operator holds the line, while it does. Beside `hand.paused` and not in it: who
+    /// steers from a screen and who edits the `TicketSale` do not undo each other.
+    pub held: Option<String>,
+    /// The newest term of office of an operator that spoke; an earlier one is not heard any more. 0:
+    /// none spoke.
+    pub operator_term: u64,
     /// The last phase whose beginning is in the audit log. Only there so that two control planes
     /// log a transition once, and lists can tell a sold-out sale; no plan that is applied reads it.
     pub logged_phase: Option<Phase>,
@@ -56,10 +65,20 @@ impl SaleRecord {
             hand: Hand::default(),
             revision: 0,
             ready_replicas: None,
+            held: None,
+            operator_term: 0,
             logged_phase: None,
             retiring: false,
             updated_at: now,
         }
+    }
+
+    /// The hand as it is in force: what holds the line, whoever does.
+    #[must_use]
+    pub const fn hand_in_force(&self) -> Hand {
+        let mut hand = self.hand;
+        hand.paused |= self.held.is_some();
+        hand
     }
 
     pub(super) fn to_item(&self) -> Result<Item, StoreError> {
@@ -86,6 +105,12 @@ impl SaleRecord {
                 item.insert(name.to_owned(), number(&value));
             }
         }
+        if let Some(held) = &self.held {
+            item.insert(HELD.to_owned(), text(held.clone()));
+        }
+        if self.operator_term > 0 {
+            item.insert(OPERATOR_TERM.to_owned(), number(&self.operator_term));
+        }
         if let Some(phase) = self.logged_phase {
             let phase = serde_json::to_string(&phase).map_err(|error| StoreError::Corrupt {
                 attribute: LOGGED_PHASE,
@@ -107,6 +132,11 @@ impl SaleRecord {
             },
             revision: read_number(item, REVISION)?,
             ready_replicas: read_number_if_any(item, READY_REPLICAS)?,
+            held: match item.get(HELD) {
+                None => None,
+                Some(_) => Some(read_text(item, HELD)?.to_owned()),
+            },
+            operator_term: read_number_if_any(item, OPERATOR_TERM)?.unwrap_or(0),
             logged_phase: match item.get(LOGGED_PHASE) {
                 None => None,
                 Some(_) => Some(read_json(item, LOGGED_PHASE)?),

@@ -4,6 +4,7 @@
 
 mod door;
 mod fencing;
+mod operator;
 mod overrides;
 mod restart;
 mod schedule;
