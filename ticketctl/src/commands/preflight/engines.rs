@@ -39,6 +39,24 @@ pub(super) async fn look(variables: &BTreeMap<String, String>, sale: &Sale) -> V
     checks
 }
 
+/// It did not answer in time.
+fn silent(name: &'static str) -> Vec<Check> {
+    vec![Check::fail(
+        name,
+        "no answer within 5 s",
+        "is it up, and may we reach it?",
+    )]
+}
+
+/// It answered that it will not, or nobody is there.
+fn refused(name: &'static str, error: &dyn std::error::Error) -> Vec<Check> {
+    vec![Check::fail(
+        name,
+        error.to_string(),
+        "is it up, and are the variables its own?",
+    )]
+}
+
 fn latency(name: &str, took: Duration) -> Check {
     let ms = took.as_millis();
     let told = format!("answers in {:.1} ms", took.as_secs_f64() * 1000.0);
@@ -96,16 +114,8 @@ async fn postgres(variables: &BTreeMap<String, String>) -> Vec<Check> {
         Ok::<_, sqlx::Error>((took, Millis(at_ms), tables, free))
     };
     match tokio::time::timeout(PATIENCE, asked).await {
-        Err(_) => vec![Check::fail(
-            name,
-            "no answer within 5 s",
-            "is it up, and may we reach it?",
-        )],
-        Ok(Err(error)) => vec![Check::fail(
-            name,
-            error.to_string(),
-            "is it up, and are the variables its own?",
-        )],
+        Err(_) => silent(name),
+        Ok(Err(error)) => refused(name, &error),
         Ok(Ok((took, at, tables, free))) => vec![
             latency(name, took),
             clock(name, at, SystemClock::shared().now(), took),
@@ -173,16 +183,8 @@ async fn redis(variables: &BTreeMap<String, String>, sale: &Sale) -> Vec<Check> 
         Ok::<_, ::redis::RedisError>((took, at, policy, limits, scripts))
     };
     match tokio::time::timeout(PATIENCE, asked).await {
-        Err(_) => vec![Check::fail(
-            name,
-            "no answer within 5 s",
-            "is it up, and may we reach it?",
-        )],
-        Ok(Err(error)) => vec![Check::fail(
-            name,
-            error.to_string(),
-            "is it up, and are the variables its own?",
-        )],
+        Err(_) => silent(name),
+        Ok(Err(error)) => refused(name, &error),
         Ok(Ok((took, at, policy, limits, scripts))) => {
             let policy = policy.get(1).map_or("unknown", String::as_str);
             vec![
