@@ -238,11 +238,7 @@ async fn dynamo(variables: &BTreeMap<String, String>, sale: &Sale) -> Vec<Check>
     let rooms = async { Rooms::new(&Dynamo::connect(&settings).await).get(sale.id).await };
     let remedy = "the control plane writes it: see `records in place`";
     match tokio::time::timeout(PATIENCE, rooms).await {
-        Err(_) => vec![Check::fail(
-            name,
-            "no answer within 5 s",
-            "is it up, and may we reach it?",
-        )],
+        Err(_) => silent(name),
         Ok(Err(error)) => vec![Check::fail(
             name,
             crate::failure::with_causes(&error),
