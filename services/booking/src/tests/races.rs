@@ -175,8 +175,10 @@ async fn the_hold_is_planned_once_per_connection() {
             .await
             .unwrap();
     }
+    // As many as the pool may have: a connection still on its way back is then among them, and
+    // not a fresh one in its stead.
     let mut conns = Vec::new();
-    for _ in 0..world.pool.size() {
+    for _ in 0..world.pool.options().get_max_connections() {
         conns.push(world.pool.acquire().await.unwrap());
     }
     let (mut generic, mut custom) = (0, 0);
