@@ -28,14 +28,14 @@ session=urr-screenshots-$$
 trap 'tmux kill-session -t "$session" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 screen() { # command: runs it in a terminal of its own
-    tmux new-session -d -s "$session" -x "$columns" -y "$lines" "env -u NO_COLOR LANG=C.UTF-8 COLORTERM=truecolor $1"
+    tmux new-session -d -s "$session" -x "$columns" -y "$lines" "env -u NO_COLOR USER=mina LANG=C.UTF-8 COLORTERM=truecolor $1"
 }
 closed() { ! tmux has-session -t "$session" 2>/dev/null; }
 take() { # name: what the terminal shows now, as a picture
     tmux capture-pane -e -p -t "$session" >"$work/$1.ansi"
     aha --black --title "$1" <"$work/$1.ansi" |
-        sed 's/<pre>/<pre style="font: 15px\/1.25 DejaVu Sans Mono, monospace; margin: 12px">/' >"$work/$1.html"
-    shoot "$work/$1.html" "$PWD/docs/images/$1.png" 1300,820
+        sed 's/<pre>/<pre style="font: 15px\/1.17 DejaVu Sans Mono, monospace; margin: 12px">/' >"$work/$1.html"
+    shoot "$work/$1.html" "$PWD/docs/images/$1.png" 1300,770
 }
 shoot() { # page, picture, size
     chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars \

@@ -17,8 +17,49 @@ use std::{
 };
 use tokio::{net::TcpStream, task::JoinSet};
 
+/// Turns that subject and baseline take; odd, so that there is a median.
+const ROUNDS: usize = 5;
+/// Long enough for the rate to settle, short enough that both turns see the same machine.
+const ROUND_SPAN: Duration = Duration::from_millis(1500);
+
 /// Makes the `n`-th request of a run. `n` is unique over all lanes.
 pub(crate) type MakeRequest = Arc<dyn Fn(u64) -> Request<Body> + Send + Sync>;
+
+/// Who is asked what.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) addr: SocketAddr,
+    pub(crate) make: MakeRequest,
+}
+
+impl Asked {
+    pub(crate) fn new(addr: SocketAddr, make: MakeRequest) -> Self {
+        Self { addr, make }
+    }
+
+    async fn requests_per_s(&self, lanes: usize, span: Duration) -> anyhow::Result<f64> {
+        requests_per_s(self.addr, lanes, span, StatusCode::OK, Arc::clone(&self.make)).await
+    }
+}
+
+/// Requests per second of the subject and of its baseline, from the round whose ratio is the median.
+///
+/// They take turns: whatever else the machine does, it does to both, and the median forgets the
+/// round in which it did it to one.
+pub(crate) async fn side_by_side(
+    subject: Asked,
+    baseline: Asked,
+    lanes: usize,
+) -> anyhow::Result<(f64, f64)> {
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let bare_per_s = baseline.requests_per_s(lanes, ROUND_SPAN).await?;
+        rounds.push((subject.requests_per_s(lanes, ROUND_SPAN).await?, bare_per_s));
+    }
+    rounds.sort_by(|one, other| (one.0 / one.1).total_cmp(&(other.0 / other.1)));
+    tracing::info!(?rounds, "subject and baseline");
+    rounds.get(ROUNDS / 2).copied().context("no rounds")
+}
 
 /// Requests per second over `duration` on `lanes` connections, after a warm-up a quarter as long.
 /// Every answer must be `expected`, or the figure would mean nothing.

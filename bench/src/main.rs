@@ -3,12 +3,17 @@
 //! A figure of one machine on one day means little; a ratio to a baseline measured a minute
 //! before on the same cores means something. Subjects run as the services do: same routers, real
 //! engines, tokens verified. Later work adds its keys here.
+//!
+//! `urr-bench KEY...` measures only those keys (and what is measured with them) and leaves
+//! `target/bench.json` alone: half a table is none.
 
 mod baselines;
 mod generator;
 mod load;
+mod operator;
 mod queue;
 mod reserve;
+mod screen;
 mod simulate;
 mod table;
 mod waiting_room;
@@ -19,6 +24,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
+use load::Asked;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use table::{Row, Table};
 use tokio::net::TcpListener;
@@ -43,9 +49,9 @@ const SPAN: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut args = std::env::args().skip(1);
-    if let (Some(generator::CHILD), Some(addr)) = (args.next().as_deref(), args.next()) {
-        return generator::generate(&addr).await;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [generator::CHILD, addr] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return generator::generate(addr).await;
     }
     let engines = Engines::start(EngineOptions {
         durable: true,
@@ -53,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
     })
     .await
     .context("starting the engines")?;
-    let mut table = Table::new();
+    let mut table = Table::new(args);
     let measured = measure(&engines, &mut table).await;
     engines.stop().await.context("stopping the engines")?;
     measured?;
@@ -62,61 +68,91 @@ async fn main() -> anyhow::Result<()> {
 
 async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
     let ctx = Ctx::new(engines.settings(), Secrets::generate()?, Arc::new(SystemClock))?;
-    let per_s = async |addr, lanes, make| load::requests_per_s(addr, lanes, SPAN, StatusCode::OK, make).await;
+    let hello = Asked::new(
+        serve(&ctx, baselines::hello()).await?,
+        Arc::new(|_| get("/hello")),
+    );
 
-    let hello = serve(&ctx, baselines::hello()).await?;
-    let get_hello: load::MakeRequest = Arc::new(|_| get("/hello"));
-    let hello_per_s = per_s(hello, LANES, Arc::clone(&get_hello)).await?;
-    let room = waiting_room::open(&ctx).await?;
-    table.add(&Row {
-        name: "poll_vs_hello",
-        value: per_s(room.addr, LANES, room.polls().await?).await?,
-        unit: "req/s",
-        baseline_name: "a bare axum JSON endpoint",
-        baseline: hello_per_s,
-    });
+    if table.wants(&["poll_vs_hello", "join_vs_hello", "join_vs_naive"]) {
+        let room = waiting_room::open(&ctx).await?;
+        let polls = Asked::new(room.addr, room.polls().await?);
+        let (value, baseline) = load::side_by_side(polls, hello.clone(), LANES).await?;
+        table.add(&Row {
+            name: "poll_vs_hello",
+            value,
+            unit: "req/s",
+            baseline_name: "a bare axum JSON endpoint",
+            baseline,
+        });
+        let joins = Asked::new(room.addr, room.joins());
+        let (join_per_s, baseline) = load::side_by_side(joins, hello.clone(), JOIN_LANES).await?;
+        table.add(&Row {
+            name: "join_vs_hello",
+            value: join_per_s,
+            unit: "req/s",
+            baseline_name: "the same endpoint with a crowd's connections",
+            baseline,
+        });
+        let naive = serve(&ctx, baselines::naive_join(ctx.dynamo().await.client).await?).await?;
+        let post_naive: load::MakeRequest = Arc::new(|_| post("/assign", String::new()));
+        table.add(&Row {
+            name: "join_vs_naive",
+            value: join_per_s,
+            unit: "req/s",
+            baseline_name: "one ADD 1 and one put per visitor",
+            baseline: load::requests_per_s(naive, JOIN_LANES, SPAN, StatusCode::OK, post_naive).await?,
+        });
+    }
 
-    let join_per_s = per_s(room.addr, JOIN_LANES, room.joins()).await?;
-    table.add(&Row {
-        name: "join_vs_hello",
-        value: join_per_s,
-        unit: "req/s",
-        baseline_name: "the same endpoint with a crowd's connections",
-        baseline: per_s(hello, JOIN_LANES, get_hello).await?,
-    });
-    let naive = serve(&ctx, baselines::naive_join(ctx.dynamo().await.client).await?).await?;
-    let post_naive: load::MakeRequest = Arc::new(|_| post("/assign", String::new()));
-    table.add(&Row {
-        name: "join_vs_naive",
-        value: join_per_s,
-        unit: "req/s",
-        baseline_name: "one ADD 1 and one put per visitor",
-        baseline: per_s(naive, JOIN_LANES, post_naive).await?,
-    });
+    if table.wants(&["queue_poll_vs_hello", "admit_max_block_ms"]) {
+        let line = queue::open(&ctx).await?;
+        let polls = Asked::new(line.addr, line.polls(&ctx).await?);
+        let (value, baseline) = load::side_by_side(polls, hello, LANES).await?;
+        table.add(&Row {
+            name: "queue_poll_vs_hello",
+            value,
+            unit: "req/s",
+            baseline_name: "a bare axum JSON endpoint",
+            baseline,
+        });
+        table.add(&line.longest_block(&ctx, SPAN).await?);
+    }
 
-    let line = queue::open(&ctx).await?;
-    table.add(&Row {
-        name: "queue_poll_vs_hello",
-        value: per_s(line.addr, LANES, line.polls(&ctx).await?).await?,
-        unit: "req/s",
-        baseline_name: "a bare axum JSON endpoint",
-        baseline: hello_per_s,
-    });
-    table.add(&line.longest_block(&ctx, SPAN).await?);
-
-    let hall = reserve::open(&ctx).await?;
-    let bare_per_s = hall.pgbench(SPAN).await?;
-    table.add(&Row {
-        name: "reserve_vs_bare",
-        value: per_s(hall.addr, reserve::LANES, hall.reservations()).await?,
-        unit: "req/s",
-        baseline_name: "pgbench, the same rows in one statement",
-        baseline: bare_per_s,
-    });
+    if table.wants(&["reserve_vs_bare"]) {
+        let hall = reserve::open(&ctx).await?;
+        let baseline = hall.pgbench(SPAN).await?;
+        table.add(&Row {
+            name: "reserve_vs_bare",
+            value: load::requests_per_s(
+                hall.addr,
+                reserve::LANES,
+                SPAN,
+                StatusCode::OK,
+                hall.reservations(),
+            )
+            .await?,
+            unit: "req/s",
+            baseline_name: "pgbench, the same rows in one statement",
+            baseline,
+        });
+    }
     ctx.shutdown.cancel();
 
-    table.add(&simulate::million());
-    table.add(&generator::against_wrk().await?);
+    if table.wants(&operator::KEYS) {
+        let ctx = Ctx::new(engines.settings(), Secrets::generate()?, Arc::new(SystemClock))?;
+        let measured = operator::measure(&ctx, table).await;
+        ctx.shutdown.cancel();
+        measured?;
+    }
+    if table.wants(&["simulate_million_s"]) {
+        table.add(&simulate::million());
+    }
+    if table.wants(&[screen::KEY]) {
+        table.add(&screen::cost()?);
+    }
+    if table.wants(&["generator_vs_wrk"]) {
+        table.add(&generator::against_wrk().await?);
+    }
     Ok(())
 }
 

@@ -87,10 +87,9 @@ impl Queue {
             request.headers_mut().insert("x-user-id", joining[at].clone());
             request
         });
-        // Everybody several times: joining again changes nothing.
+        // Everybody several times, for joining again changes nothing, and for longer than the line
+        // stays unsurveyed.
         load::requests_per_s(self.addr, 8, Duration::from_secs(1), StatusCode::OK, joins).await?;
-        // The line is surveyed every second; before, the polls would ask for ranks.
-        tokio::time::sleep(Duration::from_millis(1500)).await;
         Ok(Arc::new(move |n| {
             let mut request = get(&status);
             let at = usize::try_from(n % POLLERS).unwrap_or(0);

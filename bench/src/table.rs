@@ -1,6 +1,6 @@
 //! What a run measured: a table for people, `target/bench.json` for machines.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 use std::{fs, path::Path};
 
@@ -22,20 +22,30 @@ impl Row {
 
 /// The rows so far. Each is printed when it is measured: a run that fails later has said what it
 /// found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
     file: Map<String, Value>,
+    /// The keys asked for; all, if none.
+    asked: Vec<String>,
 }
 
 #[expect(clippy::print_stdout, reason = "the table is this program's output")]
 impl Table {
     /// An empty table, with its head printed.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(asked: Vec<String>) -> Self {
         println!(
             "{:<20} {:>12} {:<8} {:>12}  {:<44} {:>7}",
             "name", "value", "unit", "baseline", "baseline is", "ratio"
         );
-        Self::default()
+        Self {
+            file: Map::new(),
+            asked,
+        }
+    }
+
+    /// Whether one of these keys, which are measured together, was asked for.
+    pub(crate) fn wants(&self, keys: &[&str]) -> bool {
+        self.asked.is_empty() || self.asked.iter().any(|key| keys.contains(&key.as_str()))
     }
 
     /// Prints `row` and keeps it.
@@ -60,8 +70,12 @@ impl Table {
         );
     }
 
-    /// Writes `{"name": {value, unit, baseline, ratio}}`.
+    /// Writes `{"name": {value, unit, baseline, ratio}}`, if everything was asked for.
     pub(crate) fn write(self, path: &Path) -> anyhow::Result<()> {
+        if !self.asked.is_empty() {
+            let unknown = self.asked.iter().find(|key| !self.file.contains_key(*key));
+            return unknown.map_or(Ok(()), |key| bail!("nothing measures {key:?}"));
+        }
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         }

@@ -65,13 +65,21 @@ const RESET_WITHIN: Duration = Duration::from_secs(1);
 
 /// Everything the goose attack needs.
 pub(crate) struct Shell {
-    pub(crate) world: Arc<World>,
     pub(crate) drain: Drain,
     pub(crate) base: reqwest::Url,
     pub(crate) rules: Vec<Rule>,
-    /// Browsers to come, with the instant at which each arrives.
-    pub(crate) browsers: Vec<(Visitor, Instant)>,
+    /// Browsers to come, the last first.
+    pub(crate) browsers: Vec<Arrival>,
     pub(crate) run_dir: PathBuf,
+}
+
+/// A browser to come.
+pub(crate) struct Arrival {
+    /// To which sale.
+    pub(crate) world: Arc<World>,
+    pub(crate) visitor: Visitor,
+    /// When.
+    pub(crate) at: Instant,
 }
 
 /// A running attack.
@@ -291,15 +299,10 @@ fn build(
     let browsers = shell.browsers.len();
     if browsers > 0 {
         let waiting = Arc::new(StdMutex::new(shell.browsers));
-        let (world, base) = (shell.world, shell.base);
+        let base = shell.base;
         let browse = Transaction::new(Arc::new(move |user| {
-            let (waiting, world, base, finished) = (
-                Arc::clone(&waiting),
-                Arc::clone(&world),
-                base.clone(),
-                Arc::clone(&finished),
-            );
-            Box::pin(async move { browse(user, &waiting, world, base, &finished).await })
+            let (waiting, base, finished) = (Arc::clone(&waiting), base.clone(), Arc::clone(&finished));
+            Box::pin(async move { browse(user, &waiting, base, &finished).await })
         }))
         .set_name("browser");
         attack = attack.register_scenario(
@@ -366,13 +369,12 @@ async fn record(user: &mut GooseUser, sample: &Sample) -> TransactionResult {
 /// One browser's journey; after it the user idles until goose stops it.
 async fn browse(
     user: &mut GooseUser,
-    waiting: &StdMutex<Vec<(Visitor, Instant)>>,
-    world: Arc<World>,
+    waiting: &StdMutex<Vec<Arrival>>,
     base: reqwest::Url,
     finished: &Finished,
 ) -> TransactionResult {
     let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let Some((visitor, arrival)) = next else {
+    let Some(Arrival { world, visitor, at }) = next else {
         tokio::time::sleep(PUMP_FOR).await;
         return Ok(());
     };
@@ -382,8 +384,8 @@ async fn browse(
     let http: Arc<dyn Http> = Arc::new(browser);
     tokio::select! {
         () = world.over.cancelled() => {}
-        () = tokio::time::sleep_until(arrival.into()) => {
-            Box::pin(travel(world, http, visitor, arrival)).await;
+        () = tokio::time::sleep_until(at.into()) => {
+            Box::pin(travel(Arc::clone(&world), http, visitor, at)).await;
         }
     }
     finished.browsers_left.fetch_sub(1, Ordering::Relaxed);

@@ -28,9 +28,10 @@ pub mod stages;
 pub mod tally;
 pub mod target;
 mod thresholds;
+pub mod together;
 mod wire;
 
-pub use engine::{LoadError, run, run_segment};
+pub use engine::{LoadError, Opening, run, run_segment, run_together};
 pub use measure::Live;
 pub use result::LoadResult;
 pub use scenario::Scenario;

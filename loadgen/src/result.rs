@@ -7,6 +7,7 @@ pub use crate::goose_shell::{GooseSummary, GooseThreshold};
 use crate::http::Dialled;
 use crate::measure::{Funnel, Second, StepSummary};
 use crate::observe::{Observations, WaitSeen};
+use crate::stages::Milestones;
 use crate::tally::PersonaResult;
 use serde::{Deserialize, Serialize};
 use urr_core::time::Millis;
@@ -52,6 +53,9 @@ pub struct LoadResult {
     pub personas: Vec<PersonaResult>,
     /// Every second.
     pub series: Vec<Second>,
+    /// When what everybody asks about happened.
+    #[serde(default)]
+    pub milestones: Milestones,
     /// The scenario's rules with their verdicts.
     pub thresholds: Vec<Judged>,
     /// Whether the generator kept its own promises.
@@ -157,6 +161,17 @@ impl Generator {
         self.memory_most_bytes += other.memory_most_bytes;
         self.files += other.files;
         self.files_limit += other.files_limit;
+    }
+
+    /// Adds another sale's, whose crowd lived on the same thread of the same before.
+    pub(crate) fn add_beside(&mut self, other: &Self) {
+        let before = self.clone();
+        self.add(other);
+        self.cpu_s = before.cpu_s.max(other.cpu_s);
+        self.out_of_cpu_s = before.out_of_cpu_s.max(other.out_of_cpu_s);
+        self.memory_most_bytes = before.memory_most_bytes.max(other.memory_most_bytes);
+        self.files = before.files.max(other.files);
+        self.files_limit = before.files_limit.max(other.files_limit);
     }
 
     /// Bytes for each of those who waited when most did.

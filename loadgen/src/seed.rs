@@ -22,6 +22,10 @@ pub enum Purpose {
     Arrivals = 3,
     /// A visitor's account.
     Account = 4,
+    /// The seed of one of several sales.
+    Sale = 5,
+    /// How many seats a visitor wants.
+    Party = 6,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -4,6 +4,7 @@
 //! began and ended, in seconds of the series, so it is exact to a second.
 
 use crate::measure::Second;
+use crate::observe::Observations;
 use crate::result::LoadResult;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -34,7 +35,85 @@ impl fmt::Display for Stage {
     }
 }
 
+/// When what everybody asks about happened, ms from the opening, as visitors saw it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Milestones {
+    /// The first join left.
+    pub first_join_ms: Option<i64>,
+    /// The last seat was paid for; `None` unless all were.
+    pub sold_out_ms: Option<i64>,
+    /// The last seat that was sold was paid for.
+    pub last_sale_ms: Option<i64>,
+}
+
+impl Milestones {
+    /// Of what visitors of one sale of `seats` saw.
+    pub(crate) fn of(seen: &Observations, seats: u64, opens_at: Millis) -> Self {
+        let bought: u64 = seen
+            .purchases
+            .iter()
+            .map(|bought| bought.seats.len() as u64)
+            .sum();
+        let last = seen
+            .purchases
+            .iter()
+            .map(|bought| bought.at.since(opens_at))
+            .max();
+        Self {
+            first_join_ms: seen
+                .laws
+                .joins
+                .iter()
+                .map(|join| join.sent_at.since(opens_at))
+                .min(),
+            sold_out_ms: last.filter(|_| bought >= seats),
+            last_sale_ms: last,
+        }
+    }
+
+    /// Of several sales: the first join of any, and sold out when the last of them is.
+    pub(crate) fn together(sales: &[Self]) -> Self {
+        let sold_out: Option<Vec<i64>> = sales.iter().map(|sale| sale.sold_out_ms).collect();
+        Self {
+            first_join_ms: sales.iter().filter_map(|sale| sale.first_join_ms).min(),
+            sold_out_ms: sold_out.and_then(|instants| instants.into_iter().max()),
+            last_sale_ms: sales.iter().filter_map(|sale| sale.last_sale_ms).max(),
+        }
+    }
+}
+
 impl LoadResult {
+    /// What happened after what, and how long that took, ms: from the first join on, one thing after the
+    /// other, up to the end of the last journey.
+    #[must_use]
+    pub fn spans(&self) -> Vec<(String, u64)> {
+        let Milestones {
+            first_join_ms,
+            sold_out_ms,
+            last_sale_ms,
+        } = self.milestones;
+        let last = match sold_out_ms {
+            Some(at) => Some(("sold out", at)),
+            None => last_sale_ms.map(|at| ("the last sale", at)),
+        };
+        let ended = self.finished_at.since(self.opens_at);
+        let points = [
+            first_join_ms.map(|at| ("first join", at)),
+            Some(("opening", 0)),
+            last,
+            Some(("the last journey’s end", ended)),
+        ];
+        let points: Vec<(&str, i64)> = points.into_iter().flatten().collect();
+        points
+            .windows(2)
+            .map(|pair| {
+                let ms = u64::try_from(pair[1].1 - pair[0].1).unwrap_or(0);
+                (format!("{} to {}", pair[0].0, pair[1].0), ms)
+            })
+            .collect()
+    }
+
     /// From the first arrival to the last journey's end, part by part. A part in which nothing
     /// happened is left out.
     #[must_use]

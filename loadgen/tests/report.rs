@@ -63,6 +63,25 @@ fn a_draw_is_told_with_its_commitment_and_whether_the_seed_agrees() {
 }
 
 #[test]
+fn the_forecast_stands_beside_the_outcome_with_its_error() {
+    let (html, json, _) = written(&sample());
+    let chapter = html.split("<h2>Forecast and outcome</h2>").nth(1).unwrap();
+    let chapter = chapter.split("<h2>").next().unwrap();
+    for told in [
+        "One figure of 2 is further off than the 15 % that it promises.",
+        "<td class=\"num\">24.0 s</td><td class=\"num\">25.0 s</td><td class=\"num\">-4.0 %</td><td class=\"ok\">as promised",
+        "<td class=\"num\">+30.0 %</td><td class=\"no\">further off than promised",
+    ] {
+        assert!(chapter.contains(told), "{told} in\n{chapter}");
+    }
+    assert_eq!(chapter.matches("<svg").count(), 2, "seats and people over time");
+    assert_eq!(json["forecast"]["figures"][1]["errorPercent"], 30.0);
+    let mut without = sample();
+    without.meta.forecast = None;
+    assert!(!written(&without).0.contains("Forecast and outcome"));
+}
+
+#[test]
 fn scripts_are_told_apart_from_people_with_what_they_won() {
     let (html, json, _) = written(&sample());
     assert!(html.contains("grabs <span class=\"quiet\">(script)</span>"));
@@ -180,4 +199,83 @@ fn a_report_that_cannot_be_written_names_the_file_and_leaves_no_half_of_it() {
         error.to_string(),
         "cannot write report file /nonexistent/urr/report.html"
     );
+}
+
+/// Two sales, of which the second lost a seat twice.
+fn two_sales() -> RunReport {
+    let (mut fine, mut broken) = (sample(), sample());
+    fine.load.scenario = "festival-show-1".to_owned();
+    broken.load.scenario = "festival-show-2".to_owned();
+    let findings = &mut broken.audit.as_mut().unwrap().findings;
+    findings[0].verdict = Verdict::Broken;
+    findings[0].examples = vec!["seat A-1-1 has two owners".to_owned()];
+    let sales = vec![fine, broken];
+    RunReport {
+        audit: urr_loadgen::report::together::laws(&sales),
+        sales,
+        ..sample()
+    }
+}
+
+#[test]
+fn of_several_sales_each_has_its_report_and_the_sum_is_as_good_as_the_worst() {
+    let report = two_sales();
+    assert_eq!(report.conclusion(), Conclusion::LawBroken);
+    let law = &report.audit.as_ref().unwrap().findings[0];
+    assert_eq!(law.checked, sample().audit.unwrap().findings[0].checked * 2);
+    assert!(
+        law.detail
+            .starts_with("BROKEN in 1 of 2 sales: festival-show-2: "),
+        "{}",
+        law.detail
+    );
+    assert_eq!(law.examples, ["festival-show-2: seat A-1-1 has two owners"]);
+    assert!(
+        report.audit.as_ref().unwrap().findings[1]
+            .detail
+            .starts_with("in each of 2 sales")
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    let files = write(dir.path(), &report).unwrap();
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    let html = read(&files.html);
+    let chapter = html.split("<h2>The sales</h2>").nth(1).unwrap();
+    let chapter = chapter.split("<h2>").next().unwrap();
+    assert!(
+        chapter.contains("✔ passed") && chapter.contains("✘ law-broken"),
+        "{chapter}"
+    );
+    assert!(chapter.contains("href=\"sales/festival-show-2/report.html\""));
+    let json: Value = serde_json::from_str(&read(&files.json)).unwrap();
+    assert_eq!(json["sales"][1]["conclusion"], "law-broken");
+    assert_eq!(json["storage"]["pollReads"], 0);
+    assert_eq!(json["memoryMostBytes"], 734_003_200_u64);
+    let junit = read(&files.junit);
+    assert_eq!(
+        junit.matches("festival-show-2: ").count(),
+        junit.matches("name=\"festival-show-1: ").count() + 2
+    );
+    for sale in ["festival-show-1", "festival-show-2"] {
+        let own = dir.path().join("sales").join(sale);
+        let own: Value = serde_json::from_str(&read(&own.join("report.json"))).unwrap();
+        assert_eq!(own["load"]["scenario"], sale);
+        assert!(own.get("sales").is_none(), "one sale has none below it");
+    }
+}
+
+#[test]
+fn what_the_run_took_is_told_part_by_part() {
+    let (html, json, _) = written(&sample());
+    let chapter = html.split("<h2>What it took</h2>").nth(1).unwrap();
+    for told in [
+        "first join to opening",
+        "opening to sold out",
+        "sold out to the last journey",
+        "reads by waiting polls",
+        "all at once",
+    ] {
+        assert!(chapter.contains(told), "{told}");
+    }
+    assert_eq!(json["load"]["milestones"]["soldOutMs"], 18_983);
 }

@@ -82,6 +82,20 @@ mistakes! {
     one_tab_is_not_several:
         "browses: { share: 20%, think: 500ms, looks: 2 }" =>
         "opens-tabs: { share: 20%, think: 500ms, tabs: 1, apart: 1s }";
+    an_empty_list_of_sales_is_refused: "registrations: 2" => "registrations: 2\nsales: []";
+    two_sales_of_one_name_are_refused:
+        "registrations: 2" => "registrations: 2\nsales:\n  - { name: night }\n  - { name: night }";
+    an_unknown_key_of_a_sale_is_refused:
+        "registrations: 2" => "registrations: 2\nsales:\n  - { name: night, visitor: 5 }";
+    a_sale_that_lets_in_more_than_is_borne_is_refused:
+        "registrations: 2" => "registrations: 2\nsales:\n  - { name: night, rate: 500/s }";
+    more_sales_than_one_run_can_look_after_are_refused:
+        "registrations: 2" => "registrations: 2\nsales:\n  - { name: day, times: 30 }\n  - { name: night, times: 30 }";
+    browsers_of_all_sales_together_are_bounded:
+        "registrations: 2" => "browsers: 300\nsales:\n  - { name: day, times: 10 }";
+    a_party_larger_than_a_booking_is_refused:
+        "  arrivals:" => "  party: { 1: 50%, 2: 50% }\n  arrivals:";
+    parties_must_add_up: "  arrivals:" => "  party: { 1: 50% }\n  arrivals:";
 }
 
 #[test]

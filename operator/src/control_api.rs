@@ -2,11 +2,13 @@
 
 use crate::lease::NotLeading;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
+use urr_core::adaptive::Pace;
 use urr_core::plan::{Hand, Plan};
 use urr_core::sale::{Problem, Sale, SaleId};
+use urr_core::snapshot::Snapshot;
 
 /// One call; two of them fit between two looks at a sale that is near.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub enum ControlError {
     /// No answer, or not one of the control API: try again later.
     #[error("the control API did not answer")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It refused; the same request will be refused again.
     #[error("the control API refused: {message}")]
     Refused {
@@ -39,7 +41,7 @@ pub enum ControlError {
 }
 
 /// What the control API tells of a sale, as far as the operator reads it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SaleState {
     /// The sale as it knows it. Only compared with ours: what a newer one adds need not be understood.
@@ -53,6 +55,9 @@ pub struct SaleState {
     /// The newest term of office it heard of.
     #[serde(default)]
     pub operator_term: u64,
+    /// Where the adaptive rate stands, once it has moved.
+    #[serde(default)]
+    pub pace: Option<Pace>,
     /// Ready replicas as it last heard.
     pub ready_replicas: Option<u32>,
     /// What it is carrying out; absent when it could not look.
@@ -62,7 +67,8 @@ pub struct SaleState {
 }
 
 /// What the operator says of a sale besides the sale itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Word {
     /// Units of capacity that are ready.
     pub ready_units: u32,
@@ -75,6 +81,8 @@ pub struct Word {
 struct ErrorBody {
     message: String,
     problems: Vec<Problem>,
+    /// The later term of office that was heard.
+    leads: Option<u64>,
 }
 
 /// A client. Cheap to clone.
@@ -114,6 +122,18 @@ impl ControlApi {
             Err(ControlError::Failed { status, .. }) if status == StatusCode::NOT_FOUND => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The live picture of the sale: line, seats and who is inside.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub async fn snapshot(&self, sale: SaleId) -> Result<Snapshot, ControlError> {
+        answered(self.request(Method::GET, sale, "/snapshot"))
+            .await?
+            .json()
+            .await
+            .map_err(|error| ControlError::Unreachable(error.into()))
     }
 
     /// Makes the sale known as it should be, together with `word`, and has a step taken for it.
@@ -161,16 +181,26 @@ async fn state(request: RequestBuilder) -> Result<SaleState, ControlError> {
         .await?
         .json()
         .await
-        .map_err(ControlError::Unreachable)
+        .map_err(|error| ControlError::Unreachable(error.into()))
 }
 
 async fn answered(request: RequestBuilder) -> Result<reqwest::Response, ControlError> {
-    let answer = request.send().await.map_err(ControlError::Unreachable)?;
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| ControlError::Unreachable(error.into()))?;
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);
     }
-    let ErrorBody { message, problems } = answer.json().await.unwrap_or_default();
+    let ErrorBody {
+        message,
+        problems,
+        leads,
+    } = answer.json().await.unwrap_or_default();
+    if leads.is_some() {
+        return Err(ControlError::NotLeading(NotLeading));
+    }
     // 401 and 403 are the operator's own configuration, 429 is a matter of time; what is wrong
     // with the sale itself is 400, 409 or 422.
     match status {

@@ -6,6 +6,8 @@
 use crate::lease::Claim;
 use crate::reconcile::chain;
 use crate::targets::{Step, Target};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::core::error_boundary::InvalidObject;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource as _};
 use urr_api::conditions::{CAPACITY_READY, READY, reason};
@@ -58,6 +60,26 @@ impl Happening {
                 false,
                 "Kept",
                 format!("{what} of {name} stay at {count}, as completion.whenClosed says"),
+            )),
+        }
+    }
+}
+
+impl Happening {
+    /// What it means that of `had` places held on nodes for `target` there are now `has`.
+    #[must_use]
+    pub fn of_places(target: &str, had: u32, has: u32) -> Option<Self> {
+        match (had, has) {
+            (had, has) if had == has => None,
+            (_, 0) => Some(Self::new(
+                false,
+                "PlacesReleased",
+                format!("no places are held on nodes for {target} any more"),
+            )),
+            (_, has) => Some(Self::new(
+                false,
+                "PlacesReserved",
+                format!("{has} places are held on nodes for {target}"),
             )),
         }
     }
@@ -126,9 +148,30 @@ impl Teller {
         }
     }
 
+    /// Tells that an object cannot be read, and so is left alone.
+    pub async fn tell_unreadable(&self, unreadable: &InvalidObject) {
+        let about = ObjectReference {
+            api_version: Some(TicketSale::api_version(&()).into_owned()),
+            kind: Some(TicketSale::kind(&()).into_owned()),
+            name: unreadable.metadata.name.clone(),
+            namespace: unreadable.metadata.namespace.clone(),
+            uid: unreadable.metadata.uid.clone(),
+            ..ObjectReference::default()
+        };
+        let note = format!(
+            "this operator cannot read the object and leaves it alone: {}",
+            unreadable.error
+        );
+        let happening = Happening::new(true, "Unreadable", note);
+        self.tell_about(&about, &[happening]).await;
+    }
+
     /// Tells what happened to `sale`. An event that cannot be written stops nothing.
     pub async fn tell(&self, sale: &TicketSale, happenings: &[Happening]) {
-        let about = sale.object_ref(&());
+        self.tell_about(&sale.object_ref(&()), happenings).await;
+    }
+
+    async fn tell_about(&self, about: &ObjectReference, happenings: &[Happening]) {
         for happening in happenings {
             if self.claim.check().is_err() {
                 return;
@@ -144,7 +187,7 @@ impl Teller {
                 action: "Reconcile".to_owned(),
                 secondary: None,
             };
-            if let Err(error) = self.recorder.publish(&event, &about).await {
+            if let Err(error) = self.recorder.publish(&event, about).await {
                 tracing::warn!(
                     error = chain(&error),
                     reason = happening.reason,
@@ -155,7 +198,7 @@ impl Teller {
     }
 }
 
-fn shortened(note: &str) -> &str {
+pub(crate) fn shortened(note: &str) -> &str {
     note.get(..note.floor_char_boundary(NOTE_BYTES_MAX))
         .unwrap_or(note)
 }

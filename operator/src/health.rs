@@ -4,11 +4,13 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use kube::ResourceExt as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::net::TcpListener;
+use urr_api::TicketSale;
 
 /// Lateness in milliseconds; 250 is the promise.
 const LATENESS_BUCKETS_MS: [f64; 9] = [10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 5000.0, 60_000.0];
@@ -109,15 +111,69 @@ fn recorder() -> Option<&'static PrometheusHandle> {
 }
 
 fn metrics_text() -> String {
-    recorder().map_or_else(String::new, |handle| {
+    let text = recorder().map_or_else(String::new, |handle| {
         handle.run_upkeep();
         handle.render()
-    })
+    });
+    text + &slacks().to_text()
+}
+
+/// Seconds by which capacity is early for each sale. The recorder cannot forget a series, and a sale that
+/// was deleted must not be told of for ever: an alert would go on about it.
+#[derive(Debug, Default)]
+struct Slacks(BTreeMap<(String, String), i64>);
+
+impl Slacks {
+    fn to_text(&self) -> String {
+        let mut text = String::new();
+        if !self.0.is_empty() {
+            text.push_str("# TYPE operator_slack_seconds gauge\n");
+        }
+        for ((namespace, sale), slack) in &self.0 {
+            // Names of objects have no quotes in them.
+            let labels = format!("namespace=\"{namespace}\",sale=\"{sale}\"");
+            text.push_str(&format!("operator_slack_seconds{{{labels}}} {slack}\n"));
+        }
+        text
+    }
+}
+
+fn slacks() -> MutexGuard<'static, Slacks> {
+    static SLACKS: Mutex<Slacks> = Mutex::new(Slacks(BTreeMap::new()));
+    SLACKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn series(sale: &TicketSale) -> (String, String) {
+    (sale.namespace().unwrap_or_default(), sale.name_any())
+}
+
+/// Shows `slack_s` as the slack of `sale` from here on.
+pub fn note_slack(sale: &TicketSale, slack_s: i64) {
+    slacks().0.insert(series(sale), slack_s);
+}
+
+/// The sale is gone, and its slack with it.
+pub fn forget_slack(sale: &TicketSale) {
+    slacks().0.remove(&series(sale));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slack_of_a_sale_goes_with_the_sale() {
+        let mut slacks = Slacks::default();
+        assert_eq!(slacks.to_text(), "");
+        slacks.0.insert(("urr".into(), "club-night".into()), -12);
+        slacks.0.insert(("urr".into(), "arena".into()), 90);
+        assert_eq!(
+            slacks.to_text(),
+            "# TYPE operator_slack_seconds gauge\n\
+             operator_slack_seconds{namespace=\"urr\",sale=\"arena\"} 90\n\
+             operator_slack_seconds{namespace=\"urr\",sale=\"club-night\"} -12\n"
+        );
+    }
 
     #[test]
     fn a_replica_is_ready_when_nothing_is_missing() {

@@ -7,12 +7,13 @@
 //! API can: it hears the term of office with every write and refuses an earlier one (law `fenced`).
 
 use crate::reconcile::chain;
+use crate::sabotage::{Guard, is_off};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -31,7 +32,14 @@ pub struct NotLeading;
 /// The right to write, for as long as it lasts. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Claim {
-    held: Arc<Mutex<Option<Held>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: Option<Held>,
+    /// Somebody of a later term was heard: nothing brings the claim back.
+    is_superseded: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,22 +54,34 @@ impl Claim {
     /// # Errors
     /// [`NotLeading`].
     pub fn check(&self) -> Result<u64, NotLeading> {
-        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held {
-            Some(held) if Instant::now() < held.until => Ok(held.term),
+        match self.lock().held {
+            Some(held) if Instant::now() < held.until || is_off(Guard::Claim) => Ok(held.term),
             _ => Err(NotLeading),
         }
     }
 
+    /// Ends the claim for good: an operator of a later term has been heard, whatever the lease says.
+    pub fn supersede(&self) {
+        let mut state = self.lock();
+        state.is_superseded = true;
+        state.held = None;
+    }
+
+    fn is_superseded(&self) -> bool {
+        self.lock().is_superseded
+    }
+
     fn set(&self, held: Option<Held>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        let mut state = self.lock();
+        state.held = held.filter(|_| !state.is_superseded);
     }
 
     fn until(&self) -> Option<Instant> {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .map(|held| held.until)
+        self.lock().held.map(|held| held.until)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,8 +140,15 @@ impl Elector {
 
     /// Renews until the claim is lost. Then the process should end: what it has planned is old news.
     pub async fn keep(&mut self) -> NotLeading {
+        if is_off(Guard::Claim) {
+            return std::future::pending().await;
+        }
         loop {
             tokio::time::sleep(self.pause()).await;
+            if self.claim.is_superseded() {
+                tracing::error!("an operator of a later term was heard: this one's is over");
+                return NotLeading;
+            }
             let until = self.claim.until().unwrap_or_else(Instant::now);
             match tokio::time::timeout_at(until, self.attempt()).await {
                 Ok(Ok(Attempt::Leads)) => {}
@@ -288,6 +315,17 @@ mod tests {
         claim.set(held(now + Duration::from_secs(60)));
         assert_eq!(claim.check(), Ok(7));
         claim.set(held(now));
+        assert_eq!(claim.check(), Err(NotLeading));
+    }
+
+    #[test]
+    fn a_claim_that_was_superseded_does_not_come_back() {
+        let claim = Claim::default();
+        claim.supersede();
+        claim.set(Some(Held {
+            term: 7,
+            until: Instant::now() + Duration::from_secs(60),
+        }));
         assert_eq!(claim.check(), Err(NotLeading));
     }
 

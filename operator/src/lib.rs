@@ -8,8 +8,8 @@
 //!
 //! What is here and what is not: `TicketSale` is reconciled by the replica that holds the [`lease`]; every
 //! write is idempotent and made under a claim, and those to the control API are fenced there by its term
-//! of office. [`decide`] is pure; [`events`] and [`health`] tell. What a spec may ask for and nobody does
-//! yet is in [`mapping::not_done`], and a sale that asks for it is told so. `LoadRun` is not watched yet.
+//! of office. [`decide`] is pure; [`events`] and [`health`] tell. `LoadRun`, another resource with looks of
+//! its own, is in [`load_run`]; a sale that must be rehearsed reads its verdicts.
 //! Tests of the pure parts stand beside them; `tests/cluster` runs all of it on a real control plane.
 #![cfg_attr(
     test,
@@ -20,11 +20,15 @@ pub mod control_api;
 pub mod crd;
 pub mod decide;
 pub mod events;
+pub mod explain;
 pub mod health;
 pub mod lease;
+pub mod load_run;
 pub mod mapping;
 pub mod reconcile;
 pub mod reports;
 pub mod run;
+pub mod sabotage;
 pub mod status;
 pub mod targets;
+pub mod trace;

@@ -1,10 +1,15 @@
-//! `operator crd` prints the definitions, `operator run` reconciles.
+//! `operator crd` prints the definitions, `operator run` reconciles, `operator explain` tells of a sale.
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use kube::Client;
 use std::io::Write as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use urr_operator::{crd, run};
+use urr_core::time::Millis;
+use urr_operator::load_run::runner;
+use urr_operator::{crd, explain, run, trace};
 
 #[derive(Parser)]
 #[command(
@@ -26,7 +31,23 @@ enum Command {
         out: Option<std::path::PathBuf>,
     },
     /// Reconciles until it is told to stop.
-    Run(run::Config),
+    Run(Box<run::Config>),
+    /// Sends one segment's visitors and hands the result in: what a LoadRun's Pods run.
+    #[command(hide = true)]
+    Runner(Box<runner::Args>),
+    /// Decides again what a recorded operator decided, and tells where this version differs.
+    Replay(trace::Args),
+    /// Explains a sale: why it is where it is, what wakes it next, who owns which field, what to do.
+    Explain(explain::Args),
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 #[tokio::main]
@@ -42,13 +63,41 @@ async fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Run(config) => {
-            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-            tracing_subscriber::fmt()
-                .json()
-                .with_env_filter(filter)
-                .with_writer(std::io::stderr)
-                .init();
-            run::run(config).await
+            log();
+            run::run(*config).await
+        }
+        Command::Runner(args) => {
+            log();
+            run::choose_tls();
+            let client = Client::try_default()
+                .await
+                .context("a runner runs in a cluster")?;
+            let stop = CancellationToken::new();
+            let mut terminated = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+            let stopping = stop.clone();
+            tokio::spawn(async move {
+                terminated.recv().await;
+                stopping.cancel();
+            });
+            Ok(Box::pin(runner::run(client, *args, stop)).await?)
+        }
+        Command::Replay(args) => {
+            let replayed = trace::replay(&args.trace)?;
+            writeln!(std::io::stdout(), "{replayed}")?;
+            anyhow::ensure!(
+                replayed.is_same(),
+                "this version does not decide as the recorded one did"
+            );
+            Ok(())
+        }
+        Command::Explain(args) => {
+            run::choose_tls();
+            let client = Client::try_default()
+                .await
+                .context("no cluster: set KUBECONFIG or run in one")?;
+            let now = Millis(chrono::Utc::now().timestamp_millis());
+            let text = explain::explain(&client, &args, now).await?;
+            Ok(std::io::stdout().write_all(text.as_bytes())?)
         }
     }
 }

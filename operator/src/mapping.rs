@@ -5,11 +5,12 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use urr_api::spec::{
-    AdmissionSpec, CapacitySpec, CompletionSpec, CrowdSpec, Placeholders, Rehearsal, RehearsalSpec,
-    ScheduleSpec, TargetSpec, Tuning, WhenSoldOut,
+    AdaptiveSpec, AdmissionSpec, CapacitySpec, CrowdSpec, ScheduleSpec, TargetSpec, WhenSoldOut,
 };
 use urr_api::{TicketSaleSpec, spec};
-use urr_core::sale::{AdmissionSettings, CapacitySettings, Ordering, Problem, Sale, SaleId, Schedule};
+use urr_core::sale::{
+    self, Adaptive, AdmissionSettings, CapacitySettings, Ordering, Problem, Sale, SaleId, Schedule,
+};
 use urr_core::scaling::Size;
 use urr_core::time::Millis;
 
@@ -34,9 +35,9 @@ pub fn sale(name: &str, spec: &TicketSaleSpec) -> Result<Sale, Vec<Problem>> {
         crowd,
         admission,
         capacity,
-        // What becomes of these: `reconcile`, `targets`, and `not_done`.
+        // What becomes of these: `reconcile`, `decide` and `targets`.
         targets: _,
-        completion: _,
+        completion,
         rehearsal: _,
         tuning: _,
         hold: _,
@@ -70,7 +71,7 @@ pub fn sale(name: &str, spec: &TicketSaleSpec) -> Result<Sale, Vec<Problem>> {
         ordering: ordering_of(admission.ordering),
         seats: whole("seats", *seats),
         expected_visitors: u64::try_from(*expected_visitors).unwrap_or(0),
-        admission: admission_of(admission, &mut whole),
+        admission: admission_of(admission, completion.when_sold_out, &mut whole),
         capacity: capacity_of(capacity, &mut whole),
     };
     // A spec with broken numbers would only repeat itself in core's words.
@@ -82,10 +83,14 @@ pub fn sale(name: &str, spec: &TicketSaleSpec) -> Result<Sale, Vec<Problem>> {
     }
 }
 
-fn admission_of(spec: &AdmissionSpec, whole: &mut impl FnMut(&str, i32) -> u32) -> AdmissionSettings {
+fn admission_of(
+    spec: &AdmissionSpec,
+    when_sold_out: WhenSoldOut,
+    whole: &mut impl FnMut(&str, i32) -> u32,
+) -> AdmissionSettings {
     let AdmissionSpec {
         ordering: _,
-        adaptive: _,
+        adaptive,
         rate_per_second,
         cap,
         burst,
@@ -95,7 +100,7 @@ fn admission_of(spec: &AdmissionSpec, whole: &mut impl FnMut(&str, i32) -> u32) 
         active_seconds,
         token_seconds,
         hold_seconds,
-    } = *spec;
+    } = spec.clone();
     AdmissionSettings {
         rate_per_s: whole("admission.ratePerSecond", rate_per_second),
         cap: whole("admission.cap", cap),
@@ -106,6 +111,29 @@ fn admission_of(spec: &AdmissionSpec, whole: &mut impl FnMut(&str, i32) -> u32) 
         token_ttl_s: whole("admission.tokenSeconds", token_seconds),
         hold_ttl_s: whole("admission.holdSeconds", hold_seconds),
         one_line_per_user,
+        adaptive: adaptive.map(|adaptive| adaptive_of(&adaptive, whole)),
+        when_sold_out: match when_sold_out {
+            WhenSoldOut::Drain => sale::WhenSoldOut::Drain,
+            WhenSoldOut::KeepWaiting => sale::WhenSoldOut::KeepWaiting,
+        },
+    }
+}
+
+fn adaptive_of(spec: &AdaptiveSpec, whole: &mut impl FnMut(&str, i32) -> u32) -> Adaptive {
+    let AdaptiveSpec {
+        min_rate_per_second,
+        max_rate_per_second,
+        reservation_p99_milliseconds,
+        pool_saturation_percent,
+        errors_per_thousand,
+    } = *spec;
+    let mut limit = |field: &str, value| whole(&format!("admission.adaptive.{field}"), value);
+    Adaptive {
+        min_rate_per_s: limit("minRatePerSecond", min_rate_per_second),
+        max_rate_per_s: limit("maxRatePerSecond", max_rate_per_second),
+        reservation_p99_ms: limit("reservationP99Milliseconds", reservation_p99_milliseconds),
+        pool_percent: limit("poolSaturationPercent", pool_saturation_percent),
+        errors_per_thousand: limit("errorsPerThousand", errors_per_thousand),
     }
 }
 
@@ -128,38 +156,6 @@ const fn ordering_of(ordering: spec::Ordering) -> Ordering {
         spec::Ordering::Shuffle => Ordering::Shuffle,
         spec::Ordering::Fifo => Ordering::Fifo,
     }
-}
-
-/// What the spec asks for and this operator does not do: said in the sale's conditions, never
-/// silently left out. Shrinks with every part of issue 5 that is done.
-#[must_use]
-pub fn not_done(spec: &TicketSaleSpec) -> Vec<&'static str> {
-    let CompletionSpec {
-        when_sold_out,
-        // Done.
-        when_closed: _,
-        keep_capacity_seconds: _,
-    } = spec.completion;
-    let RehearsalSpec {
-        policy,
-        max_age_seconds: _,
-    } = spec.rehearsal;
-    [
-        ("admission.adaptive", spec.admission.adaptive.is_some()),
-        (
-            "capacity.placeholders",
-            spec.capacity.placeholders == Placeholders::Reserve,
-        ),
-        (
-            "completion.whenSoldOut",
-            when_sold_out == WhenSoldOut::KeepWaiting,
-        ),
-        ("rehearsal.policy", policy == Rehearsal::Required),
-        ("tuning", spec.tuning == Tuning::Auto),
-    ]
-    .into_iter()
-    .filter_map(|(field, asked)| asked.then_some(field))
-    .collect()
 }
 
 /// How big a target is in relation to the sale.
@@ -234,9 +230,11 @@ pub(crate) mod tests {
 
     #[test]
     fn the_defaults_of_the_resource_are_the_defaults_of_core() {
-        let defaults = admission_of(&AdmissionSpec::default(), &mut |_, value| {
-            u32::try_from(value).unwrap()
-        });
+        let defaults = admission_of(
+            &AdmissionSpec::default(),
+            WhenSoldOut::default(),
+            &mut |_, value| u32::try_from(value).unwrap(),
+        );
         assert_eq!(defaults, AdmissionSettings::default());
     }
 

@@ -5,8 +5,10 @@ use crate::events::Teller;
 use crate::health::{self, CLUSTER, Gates, LEASE, SALES};
 use crate::lease::{self, Claim, Elector};
 use crate::reconcile::{self, Context, Guarded, chain};
+use crate::{decide, load_run, trace};
 use anyhow::{Context as _, bail};
 use futures::{FutureExt as _, StreamExt as _};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::ListParams;
@@ -55,6 +57,12 @@ pub struct Config {
     /// Address of /live, /ready and /metrics.
     #[arg(long, env = "OPERATOR_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+    /// The Pods of LoadRuns.
+    #[command(flatten)]
+    pub runners: load_run::Settings,
+    /// What is written down of every look.
+    #[command(flatten)]
+    pub trace: trace::Settings,
 }
 
 /// Reconciles until SIGTERM or Ctrl-C. Sales in hand are finished first.
@@ -166,25 +174,23 @@ async fn lead(
         .context("the HTTP client could not be built")?;
     let control = ControlApi::new(http, &config.control_url, &config.control_api_token);
     let watched = || watcher::Config::default().timeout(WATCH_TIMEOUT_S);
-    let controller = match &config.namespace {
-        Some(namespace) => {
-            let sales = Controller::new(Api::<Guarded>::namespaced(client.clone(), namespace), watched());
-            let deployments = Api::namespaced(client.clone(), namespace);
-            with_workloads(
-                sales,
-                deployments,
-                Api::namespaced(client.clone(), namespace),
-                watched(),
-            )
-        }
-        None => {
-            let sales = Controller::new(Api::<Guarded>::all(client.clone()), watched());
-            let deployments = Api::all(client.clone());
-            with_workloads(sales, deployments, Api::all(client.clone()), watched())
-        }
-    };
+    let sales = Controller::new(of::<Guarded>(&client, config), watched());
+    let controller = with_neighbours(sales, &client, config, &watched());
     let known = controller.store();
     let teller = Teller::new(client.clone(), identity.to_owned(), claim.clone());
+    let runs = load_run::run(
+        load_run::Context::new(
+            client.clone(),
+            claim.clone(),
+            config.runners.clone(),
+            config.lease_namespace.clone(),
+            identity,
+        ),
+        config.namespace.as_deref(),
+        watched(),
+        told.clone(),
+    );
+    let recorder = trace::Recorder::new(&config.trace).context("the trace cannot be written")?;
     let context = Context::new(
         client,
         control,
@@ -192,6 +198,7 @@ async fn lead(
         claim.clone(),
         teller,
         gates.clone(),
+        recorder,
     );
     gates.shut(SALES, "they have not been listed yet");
     let listed = async {
@@ -216,56 +223,103 @@ async fn lead(
                 tracing::warn!(error = chain(&error), "watching");
             }
         });
+    let mut looks = std::pin::pin!(looks);
+    let mut runs = std::pin::pin!(runs);
     tokio::select! {
-        () = looks => {}
+        () = &mut looks => {
+            if told.clone().now_or_never().is_some() {
+                runs.await;
+            }
+        }
+        () = &mut runs => {
+            if told.clone().now_or_never().is_some() {
+                looks.await;
+            }
+        }
         () = listed => {}
     }
     if told.now_or_never().is_none() {
-        bail!("the controller ended by itself");
+        bail!("a controller ended by itself");
     }
     Ok(())
 }
 
-fn with_workloads(
+/// The objects that are watched.
+fn of<K>(client: &Client, config: &Config) -> Api<K>
+where
+    K: kube::Resource<Scope = NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    match &config.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Wakes a sale by what its workloads, their autoscalers and its rehearsals do.
+fn with_neighbours(
     sales: Controller<Guarded>,
-    deployments: Api<Deployment>,
-    autoscalers: Api<HorizontalPodAutoscaler>,
-    watched: watcher::Config,
+    client: &Client,
+    config: &Config,
+    watched: &watcher::Config,
 ) -> Controller<Guarded> {
-    let (known, also_known) = (sales.store(), sales.store());
+    let [of_workloads, of_autoscalers, of_runs] = [sales.store(), sales.store(), sales.store()];
     sales
-        .watches(deployments, watched.clone(), move |deployment| {
-            let is_it = |target: &TargetSpec| target.name == deployment.name_any();
-            sales_of(&known, deployment.metadata.namespace.as_deref(), is_it)
-        })
-        .watches(autoscalers, watched, move |hpa| {
-            let is_it = |target: &TargetSpec| {
-                let autoscaler = target.autoscaler.as_ref();
-                autoscaler.is_some_and(|autoscaler| autoscaler.name == hpa.name_any())
-            };
-            sales_of(&also_known, hpa.metadata.namespace.as_deref(), is_it)
-        })
+        .watches(
+            of::<Deployment>(client, config),
+            watched.clone(),
+            move |deployment| {
+                let is_it = |target: &TargetSpec| target.name == deployment.name_any();
+                let concerns = |sale: &TicketSale| sale.spec.targets.iter().any(is_it);
+                sales_of(&of_workloads, deployment.metadata.namespace.as_deref(), concerns)
+            },
+        )
+        .watches(
+            of::<HorizontalPodAutoscaler>(client, config),
+            watched.clone(),
+            move |hpa| {
+                let is_it = |target: &TargetSpec| {
+                    let autoscaler = target.autoscaler.as_ref();
+                    autoscaler.is_some_and(|autoscaler| autoscaler.name == hpa.name_any())
+                };
+                let concerns = |sale: &TicketSale| sale.spec.targets.iter().any(is_it);
+                sales_of(&of_autoscalers, hpa.metadata.namespace.as_deref(), concerns)
+            },
+        )
+        .watches(
+            of::<load_run::Guarded>(client, config),
+            watched.clone(),
+            move |run| {
+                let rehearses = run.0.as_ref().ok().map(|run| run.spec.sale_ref.name.clone());
+                let concerns = |sale: &TicketSale| {
+                    let name = sale.name_any();
+                    rehearses
+                        .as_deref()
+                        .is_some_and(|of| decide::rehearsed_by(&name, &sale.spec) == Some(of))
+                };
+                sales_of(&of_runs, run.meta().namespace.as_deref(), concerns)
+            },
+        )
 }
 
 /// kube and reqwest bring a TLS implementation each; with two in a process rustls takes none by
-/// itself and panics at the first connection.
-fn choose_tls() {
+/// itself and panics at the first connection. To be called before the first client.
+pub fn choose_tls() {
     // An error says that one was chosen before: then there is one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// The sales of `namespace` of which a target `is_it`.
+/// The sales of `namespace` that something `concerns`.
 fn sales_of(
     known: &Store<Guarded>,
     namespace: Option<&str>,
-    is_it: impl Fn(&TargetSpec) -> bool,
+    concerns: impl Fn(&TicketSale) -> bool,
 ) -> Vec<ObjectRef<Guarded>> {
-    let concerns = |sale: &TicketSale| sale.spec.targets.iter().any(&is_it);
     known
         .state()
         .iter()
         .filter(|sale| sale.meta().namespace.as_deref() == namespace)
-        .filter(|sale| sale.0.as_ref().is_ok_and(concerns))
+        .filter(|sale| sale.0.as_ref().is_ok_and(&concerns))
         .map(|sale| ObjectRef::from_obj(sale.as_ref()))
         .collect()
 }

@@ -243,6 +243,20 @@ fn samples_are_sound() {
             target.name
         );
     }
+    // A count that two hands pull at is nobody's: what an autoscaler scales is named.
+    for target in &sale.spec.targets {
+        let named = target
+            .autoscaler
+            .as_ref()
+            .map(|autoscaler| autoscaler.name.clone());
+        let scaled_by = of_kind("HorizontalPodAutoscaler")
+            .into_iter()
+            .find_map(|(_, hpa)| {
+                let is_it = hpa["spec"]["scaleTargetRef"]["name"] == target.name.as_str();
+                is_it.then(|| hpa["metadata"]["name"].as_str().unwrap().to_owned())
+            });
+        assert_eq!(named, scaled_by, "{}", target.name);
+    }
     let (_, run) = of_kind("LoadRun").pop().unwrap();
     let run: LoadRun = serde_json::from_value(run).unwrap();
     assert!(run.validate_cel().is_ok());
@@ -252,7 +266,11 @@ fn samples_are_sound() {
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     text.split(|c| !is_part(c))
-        .filter(|word| word.starts_with("urr_") || word.starts_with("control_"))
+        .filter(|word| {
+            ["urr_", "control_", "operator_"]
+                .iter()
+                .any(|ours| word.starts_with(ours))
+        })
         .map(|word| {
             let ends = ["_bucket", "_sum", "_count"];
             let end = ends.iter().find(|end| word.ends_with(*end));

@@ -36,6 +36,13 @@ impl Failure {
         self
     }
 
+    /// The same, with another exit code.
+    #[must_use]
+    pub(crate) const fn exiting(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     /// The same, with a sentence on what to do.
     #[must_use]
     pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {

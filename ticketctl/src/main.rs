@@ -32,7 +32,6 @@ mod summary;
 mod text;
 mod tui;
 
-use clap::Parser as _;
 use std::process::ExitCode;
 
 /// A fifth of an opening's CPU went into glibc's allocator (perf, arena.yaml, 2 cores).
@@ -40,5 +39,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    commands::run(cli::Cli::parse())
+    commands::run(cli::parse())
 }

@@ -212,6 +212,10 @@ pub(crate) struct Verdict {
     pub(crate) asides: Vec<Aside>,
     /// What was still open when the audit began; empty when all had settled.
     pub(crate) unsettled: Vec<String>,
+    /// Each of several sales in a line; empty where there was one.
+    pub(crate) sales: Vec<String>,
+    /// What the run took: time, storage, memory, CPU.
+    pub(crate) cost: Vec<(&'static str, String)>,
     /// The forecast's figures beside what happened, a line each.
     pub(crate) forecast: Vec<String>,
     /// Wall time of the whole drill.

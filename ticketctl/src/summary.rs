@@ -72,6 +72,20 @@ fn write(out: &mut String, title: &str, verdict: &Verdict) -> std::fmt::Result {
     for aside in &verdict.asides {
         writeln!(out, "  {:<26} {:>10}", aside.label, grouped(aside.count))?;
     }
+    if !verdict.sales.is_empty() {
+        writeln!(out)?;
+        writeln!(out, "sales")?;
+        for line in &verdict.sales {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    if !verdict.cost.is_empty() {
+        writeln!(out)?;
+        writeln!(out, "what it took")?;
+        for (what, line) in &verdict.cost {
+            writeln!(out, "  {what:<10} {line}")?;
+        }
+    }
     if !verdict.forecast.is_empty() {
         writeln!(out)?;
         writeln!(out, "forecast against outcome")?;

@@ -95,9 +95,30 @@ pub(crate) fn fit(text: &str, width: usize, ellipsis: char) -> String {
     out
 }
 
+/// The same with the beginning cut away: of a path the end tells more.
+pub(crate) fn fit_end(text: &str, width: usize, ellipsis: char) -> String {
+    let long = text.chars().count();
+    if long <= width {
+        return text.to_owned();
+    }
+    let kept = width.saturating_sub(1);
+    let end = text.chars().skip(long - kept);
+    (width > 0).then_some(ellipsis).into_iter().chain(end).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_keeps_its_beginning_and_a_long_path_its_end() {
+        assert_eq!(fit("abcdef", 4, '~'), "abc~");
+        assert_eq!(fit_end("abcdef", 4, '~'), "~def");
+        assert_eq!(
+            (fit_end("abc", 3, '~').as_str(), fit_end("abc", 0, '~').as_str()),
+            ("abc", "")
+        );
+    }
 
     #[test]
     fn thousands_are_grouped() {

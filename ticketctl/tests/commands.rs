@@ -120,7 +120,7 @@ fn the_doctor_examines_this_machine() {
 fn a_running_drill_is_watched_steered_undone_and_proven() {
     let stage = Stage::new();
     let runtime = tempfile::tempdir().unwrap();
-    let mut drill = stage.drill("normal");
+    let mut drill = stage.drill("steered");
     drill.env("XDG_RUNTIME_DIR", runtime.path());
     let mut running = Running::start(drill);
     running.until("announced");
@@ -139,24 +139,27 @@ fn a_running_drill_is_watched_steered_undone_and_proven() {
 
     assert_eq!(
         json(&["get", "-o", "json"])["items"][0]["sale"]["name"],
-        "A tiny opening"
+        "A line that waits for a hand"
     );
-    assert_eq!(out(&on_drill(&["get", "-o", "name"])), "A tiny opening\n");
+    assert_eq!(
+        out(&on_drill(&["get", "-o", "name"])),
+        "A line that waits for a hand\n"
+    );
 
     // Without a reason, or without anybody to ask: refused, and nothing changes.
-    let refused = on_drill(&["rate", "50", "--yes"]);
+    let refused = on_drill(&["rate", "3", "--yes"]);
     assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
     assert!(err(&refused).contains("--reason"));
-    let refused = on_drill(&["rate", "50", "--reason", "x"]);
+    let refused = on_drill(&["rate", "3", "--reason", "x"]);
     assert!(err(&refused).contains("--yes"), "{}", err(&refused));
     let too_much = on_drill(&["rate", "100000", "--reason", "x", "--yes"]);
     assert_eq!(too_much.status.code(), Some(4), "{}", err(&too_much));
-    let tried = on_drill(&["rate", "50", "--dry-run"]);
-    assert!(out(&tried).contains("100/s -> 50/s"), "{}", out(&tried));
+    let tried = on_drill(&["rate", "3", "--dry-run"]);
+    assert!(out(&tried).contains("2/s -> 3/s"), "{}", out(&tried));
 
     let by = ["--actor", "mina", "--reason", "a test", "--yes", "-o", "json"];
-    let args: Vec<&str> = ["rate", "50"].into_iter().chain(by).collect();
-    assert_eq!(json(&args)["hand"]["ratePerS"], 50);
+    let args: Vec<&str> = ["rate", "3"].into_iter().chain(by).collect();
+    assert_eq!(json(&args)["hand"]["ratePerS"], 3);
     let described = json(&["describe", "-o", "json"]);
     let log = described["audit"].as_array().unwrap();
     let last = log.iter().rfind(|entry| entry["action"] == "rate").unwrap();
@@ -177,10 +180,12 @@ fn a_running_drill_is_watched_steered_undone_and_proven() {
     assert!(out(&ready).contains("entry tokens end to end"), "{}", out(&ready));
     assert!(!out(&ready).contains("FAIL"), "{}", out(&ready));
 
-    let waited = on_drill(&["wait", "--for=phase=open", "--timeout=20s"]);
+    let waited = on_drill(&["wait", "--for=phase=open", "--timeout=60s"]);
     assert_eq!(waited.status.code(), Some(0), "{}", err(&waited));
+    let hurried = on_drill(&["rate", "60", "--reason", "that was all", "--yes"]);
+    assert_eq!(hurried.status.code(), Some(0), "{}", err(&hurried));
     let ended = running.end();
-    assert_eq!(ended.code(), Some(0), "{}", ended.said());
+    ended.is_lawful();
     assert!(
         ended.stdout.contains("forecast against outcome"),
         "{}",

@@ -8,11 +8,28 @@ mod pty;
 
 use common::Stage;
 use pty::Terminal;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use urr_core::snapshot::Snapshot;
 
-/// All well, saturated, thresholds missed: what is tested here is the screen, not this machine.
-const VERDICTS: [u32; 3] = [0, 97, 99];
+/// The summary that follows the screen, judged as that of any drill: see `Ended::is_lawful`.
+#[track_caller]
+fn is_lawful(code: u32, run: &Path) {
+    let text = std::fs::read(run.join("report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(report["exitCode"], code, "the report says the same");
+    let findings = report["audit"]["findings"].as_array().unwrap();
+    for finding in findings {
+        // A machine that stalls at the opening opens late; nobody may have gone in before.
+        let late = finding["law"] == "on-time"
+            && finding["examples"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|example| example.as_str().unwrap().starts_with("the line opened "));
+        assert!(finding["verdict"] != "broken" || late, "{finding:#}");
+    }
+}
 
 fn recording() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recording.ndjson");
@@ -58,7 +75,7 @@ fn a_hand_at_the_terminal_raises_the_rate_and_sees_it_applied_and_audited() {
     terminal.press(":rate 60 the test waits\r");
     // Two steps: what it would bring, then Enter.
     terminal.until("rate 2 -> 60 a second");
-    terminal.until("comes in after");
+    terminal.until("gets in after");
     terminal.until("headroom of ready capacity: 99 % -> 70 %");
     terminal.until("2/s set");
     terminal.press("\r");
@@ -69,7 +86,7 @@ fn a_hand_at_the_terminal_raises_the_rate_and_sees_it_applied_and_audited() {
     terminal.until("the drill is over");
     terminal.press("q");
     let (code, left) = terminal.end();
-    assert!(VERDICTS.contains(&code), "{left}");
+    is_lawful(code, &stage.run_dir());
     assert!(
         left.contains("recording "),
         "the summary follows the screen:\n{left}"
@@ -106,8 +123,8 @@ fn the_screen_outlives_the_control_plane_and_says_that_it_is_blind() {
     terminal.until("read-only: the control API is away");
     terminal.until("the drill is over");
     terminal.press("q");
-    let (code, left) = terminal.end();
-    assert!(VERDICTS.contains(&code), "{left}");
+    let (code, _) = terminal.end();
+    is_lawful(code, &stage.run_dir());
     stage.is_clean();
 }
 
@@ -143,7 +160,7 @@ fn it_follows_the_size_of_the_window() {
     for (size, word) in [
         ((200, 50), "services and laws"),
         ((60, 20), "waiting"),
-        ((30, 8), "larger"),
+        ((30, 8), "enlarge"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let terminal = Terminal::open(size, &["watch", "--replay", &recording()], &[], dir.path());

@@ -34,7 +34,11 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         "urr-controlplane",
         BTreeSet::from(["urr-core", "urr-api", "urr-kit"]),
     );
-    edges.insert("urr-operator", BTreeSet::from(["urr-core", "urr-api"]));
+    // The operator merges what the runners of a LoadRun hand in, and is their image (decision 0016).
+    edges.insert(
+        "urr-operator",
+        BTreeSet::from(["urr-core", "urr-api", "urr-kit", "urr-loadgen"]),
+    );
     // kit lends how child processes are kept and swept (decision 0012); the operator itself has
     // testkit for its tests only, which are not counted here.
     edges.insert("urr-testkit", BTreeSet::from(["urr-kit"]));

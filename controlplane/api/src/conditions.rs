@@ -28,6 +28,8 @@ pub mod reason {
     pub const TARGET_MISSING: &str = "TargetMissing";
     /// A workload is scaled for another sale whose window overlaps.
     pub const TARGET_CONFLICT: &str = "TargetConflict";
+    /// An autoscaler that the sale does not name scales one of its targets: the sale leaves it alone.
+    pub const AUTOSCALER_NOT_NAMED: &str = "AutoscalerNotNamed";
     /// The control API did not answer.
     pub const CONTROL_API_UNREACHABLE: &str = "ControlApiUnreachable";
     /// The control API refused the sale; the message says why.
@@ -38,12 +40,54 @@ pub mod reason {
     pub const LATE: &str = "Late";
     /// `spec.hold` is set.
     pub const HELD: &str = "Held";
+    /// `rehearsal.policy` is Required and no rehearsal counts; the message says why.
+    pub const NOT_REHEARSED: &str = "NotRehearsed";
     /// `spec.abort` is set.
     pub const ABORTED: &str = "Aborted";
     /// Another, earlier TicketSale sells the same event.
     pub const EVENT_CONFLICT: &str = "EventConflict";
-    /// The spec asks for something this operator does not do yet.
-    pub const NOT_SUPPORTED: &str = "NotSupported";
     /// One of the other conditions does not hold.
     pub const CONDITIONS_UNMET: &str = "ConditionsUnmet";
+}
+
+/// Reasons of a LoadRun's conditions.
+pub mod run_reason {
+    /// It goes on; the message says what it waits for.
+    pub const UNDER_WAY: &str = "UnderWay";
+    /// All began together.
+    pub const BEGAN_TOGETHER: &str = "BeganTogether";
+    /// Valid, and every threshold and law held.
+    pub const PASSED: &str = "Passed";
+    /// A threshold was missed.
+    pub const THRESHOLDS_MISSED: &str = "ThresholdsMissed";
+    /// A visitor saw a law broken.
+    pub const LAW_BROKEN: &str = "LawBroken";
+    /// The figures are the generator's and not the system's, or the crowd was not whole.
+    pub const INVALID: &str = "Invalid";
+    /// A runner died: its visitors are gone with it.
+    pub const RUNNER_LOST: &str = "RunnerLost";
+    /// A runner ended well and handed nothing in that can be read.
+    pub const RESULT_MISSING: &str = "ResultMissing";
+    /// Two results were handed in for one segment.
+    pub const RESULT_TWICE: &str = "ResultTwice";
+    /// A result is of another scenario, seed or opening.
+    pub const RESULT_OF_ANOTHER_RUN: &str = "ResultOfAnotherRun";
+    /// The runners began further apart than the spec allows.
+    pub const SKEWED: &str = "Skewed";
+    /// Not all runners were ready in time.
+    pub const NOT_READY: &str = "NotReady";
+    /// The run did not end in its time.
+    pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+    /// There is no such sale, or it cannot be read.
+    pub const SALE_MISSING: &str = "SaleMissing";
+    /// The sale was changed or deleted after its runners had been told of it.
+    pub const SALE_CHANGED: &str = "SaleChanged";
+    /// The sale opens before the runners can begin.
+    pub const TOO_LATE: &str = "TooLate";
+    /// There is no such scenario.
+    pub const SCENARIO_MISSING: &str = "ScenarioMissing";
+    /// The scenario is wrong, or does not fit the sale or the number of runners.
+    pub const SCENARIO_UNFIT: &str = "ScenarioUnfit";
+    /// Somebody took the Job away, or has one of its name.
+    pub const JOB_LOST: &str = "JobLost";
 }

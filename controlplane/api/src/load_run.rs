@@ -1,6 +1,5 @@
 //! `LoadRun`: one run of a load scenario, carried out as one Indexed Job whose Pods share the visitors.
-//!
-//! State of things: the shape and its rules. The operator does not watch this resource yet.
+//! How it is carried out, and how results travel: the operator's `load_run`, docs/decisions/0016.
 #![expect(
     unreachable_pub,
     reason = "KubeSchema writes its helper type as pub into a function"
@@ -58,9 +57,10 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct LoadRunSpec {
-    /// The sale to rehearse.
+    /// The sale to rehearse: its visitors come to its own opening, so it is one that may be sold out by
+    /// them, usually a dress rehearsal with an event of its own.
     pub sale_ref: SaleRef,
-    /// Where the scenario is.
+    /// Where the scenario is. It is read once, before the runners are made.
     pub scenario: ScenarioRef,
     /// Runners that share the visitors: runner i of n sends every n-th of them, beginning with the i-th,
     /// so that together they send exactly the scenario's crowd.
@@ -119,8 +119,9 @@ pub struct ScenarioRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StartSpec {
-    /// The instant at which all begin. Left out: as soon as all are ready, at one instant that is told
-    /// to all of them.
+    /// The instant at which all begin, before the sale opens. Left out: as long before the opening as
+    /// the scenario's opens_in says, or as soon after that as all are ready. Runners are made
+    /// timeoutSeconds before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
     /// A run whose runners are not all ready after this long fails.
@@ -156,7 +157,7 @@ pub enum WhenRunnerLost {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RunnerSpec {
-    /// The image with `ticketctl`; the operator's own when left out.
+    /// The image with `operator`; the operator's own when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub image: Option<String>,
@@ -186,8 +187,8 @@ pub struct LoadRunStatus {
     /// Generation of the spec that this status tells of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Where the run is: Preparing, Waiting, Running, Merging, Succeeded or Failed. For `kubectl get`; wait
-    /// for the condition Succeeded instead.
+    /// Where the run is: Preparing, Waiting (for runners), Running, Succeeded or Failed. For `kubectl get`;
+    /// wait for the condition Succeeded instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub phase: Option<String>,
@@ -209,12 +210,15 @@ pub struct LoadRunStatus {
     /// Visitors whose runner died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_visitors: Option<i64>,
-    /// The laws that were found broken or unproven.
+    /// The laws that visitors saw broken. Most laws only an audit of the stores can weigh.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken_laws: Vec<String>,
     /// The thresholds that were missed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missed_thresholds: Vec<String>,
+    /// What the sale was like when it was rehearsed. A rehearsal counts for a sale like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsed: Option<Rehearsed>,
     /// What the run left, and where.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -223,6 +227,27 @@ pub struct LoadRunStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// The part of a sale that a rehearsal proves something about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rehearsed {
+    /// Its event.
+    pub event_id: String,
+    /// When it opened, or was to open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Time>,
+    /// Its seats.
+    pub seats: i32,
+    /// admission.ratePerSecond.
+    pub rate_per_second: i32,
+    /// admission.cap.
+    pub cap: i32,
+    /// capacity.replicas.
+    pub replicas: i32,
+    /// capacity.ratePerReplica.
+    pub rate_per_replica: i32,
 }
 
 /// Something a run left.

@@ -5,6 +5,7 @@
     reason = "KubeSchema writes its helper type as pub into a function"
 )]
 
+use crate::load_run::SaleRef;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -84,7 +85,9 @@ pub struct AdmissionSpec {
     /// People let in per second; with `adaptive`, the rate the sale opens with.
     #[schemars(range(min = 1, max = 100_000))]
     pub rate_per_second: i32,
-    /// Lets the rate follow what the services bear, within bounds. Fixed when left out.
+    /// Lets the rate follow what the services bear, within bounds: while the sale is open it falls when one
+    /// of the signs is over its limit and rises in small steps while all are well below. The control plane
+    /// does that, also while no operator runs; a rate set by hand comes first. Fixed when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveSpec>,
     /// People inside at once, never exceeded.
@@ -214,8 +217,9 @@ pub struct CapacitySpec {
     /// the conditions say so.
     #[serde(default)]
     pub when_short: WhenShort,
-    /// Whether nodes are reserved before Pods are wanted. Reserve: Pods of low priority hold the place
-    /// and give way. Off: Pods wait for nodes if there are too few.
+    /// Whether nodes are reserved before Pods are wanted. Reserve: from ten minutes before capacity is
+    /// asked for, Pods of the PriorityClass urr-placeholder that do nothing ask for what the targets' Pods
+    /// will ask for, and go when those come. Off: Pods wait for nodes if there are too few.
     #[serde(default)]
     pub placeholders: Placeholders,
 }
@@ -281,7 +285,7 @@ pub enum WhenSoldOut {
     /// Nobody new may join; who waits is told.
     #[default]
     Drain,
-    /// The line stays as it is, for seats that come back.
+    /// The line stands as it is and people may join; it moves on when a seat comes back. Capacity stays.
     KeepWaiting,
 }
 
@@ -300,7 +304,8 @@ pub enum WhenClosed {
 #[serde(rename_all = "camelCase", default)]
 pub struct CompletionSpec {
     /// What happens to the line when every seat is sold. Drain: nobody new may join, who waits is told.
-    /// KeepWaiting: the line stays as it is, for seats that come back.
+    /// KeepWaiting: the line stands as it is, people may join, capacity stays, and it moves on when a seat
+    /// comes back.
     pub when_sold_out: WhenSoldOut,
     /// What happens to capacity after the sale. Restore: everything goes back to what it was before.
     /// Keep: capacity stays, somebody else decides.
@@ -316,7 +321,7 @@ pub enum Rehearsal {
     /// The sale opens without one.
     #[default]
     Optional,
-    /// The opening is held until a LoadRun of this sale has succeeded.
+    /// The opening is held until a LoadRun has succeeded.
     Required,
 }
 
@@ -324,9 +329,14 @@ pub enum Rehearsal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RehearsalSpec {
-    /// Whether one is required. Required: the opening is held until a LoadRun of this sale has
-    /// succeeded. Optional: the sale opens without one.
+    /// Whether one is required. Required: the opening is held until a LoadRun of this sale, or of the
+    /// one that saleRef names, has succeeded. Optional: the sale opens without one. A sale that has
+    /// opened is not held again for it.
     pub policy: Rehearsal,
+    /// The sale whose LoadRuns count: a dress rehearsal with an event of its own, with the same seats,
+    /// rate, cap and capacity. This sale itself when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sale_ref: Option<SaleRef>,
     /// How old it may be at the opening.
     #[schemars(range(min = 60, max = 31_536_000))]
     pub max_age_seconds: i32,
@@ -336,20 +346,22 @@ impl Default for RehearsalSpec {
     fn default() -> Self {
         Self {
             policy: Rehearsal::default(),
+            sale_ref: None,
             // A week: code and capacity change.
             max_age_seconds: 604_800,
         }
     }
 }
 
-/// What the operator may do with what it measures.
+/// What the operator may do with what was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Tuning {
     /// Nothing.
     Off,
-    /// Say it in status.advice.
+    /// Say in status.advice what should be different next time.
     #[default]
     Advise,
-    /// Move the rate within admission.adaptive by itself.
+    /// Say it, and begin with the rate that the last sale of the same targets bore, within
+    /// admission.adaptive. Without those bounds as Advise.
     Auto,
 }

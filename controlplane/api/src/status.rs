@@ -23,6 +23,9 @@ pub struct TicketSaleStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub phase: Option<String>,
+    /// Where the sale stands, in a sentence for `kubectl get`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
     /// When the schedule next changes something by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition_at: Option<Time>,
@@ -39,7 +42,8 @@ pub struct TicketSaleStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<TargetStatus>,
-    /// The line, as of the last look. Live figures are in the control API and the dashboards.
+    /// The line and the seats as they were at its `observedAt`: noted anew when the phase changes, and while
+    /// people come every half minute at most. Live figures are in the control API and the dashboards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<LineStatus>,
     /// How long before preQueueAt capacity is asked for, in seconds, from what was measured.
@@ -52,6 +56,14 @@ pub struct TicketSaleStatus {
     /// How late the last boundary of the schedule was acted on, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lateness_milliseconds: Option<i64>,
+    /// The rate this sale begins with instead of spec.admission.ratePerSecond: with tuning Auto what an
+    /// earlier sale of the same targets was measured to bear, within spec.admission.adaptive. Fixed once
+    /// capacity is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted_rate_per_second: Option<i32>,
+    /// What this sale has shown: what its advice is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
     /// What was measured and should be different next time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["field".into()]))]
@@ -72,6 +84,9 @@ pub struct TargetStatus {
     pub desired: i32,
     /// Replicas that are ready.
     pub ready: i32,
+    /// Placeholders that hold places for it on the nodes, until it is asked for more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<i32>,
     /// Replicas before this sale touched it: what it gets back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<i32>,
@@ -86,10 +101,13 @@ pub struct TargetStatus {
     pub learned_seconds: Vec<i32>,
 }
 
-/// The line and the seats.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The line and the seats at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineStatus {
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<Time>,
     /// Places given out.
     pub issued: i64,
     /// Places called up.
@@ -98,8 +116,29 @@ pub struct LineStatus {
     pub waiting: i64,
     /// People inside.
     pub active: i64,
+    /// People who were let in since the sale opened.
+    #[serde(default)]
+    pub admitted: i64,
     /// Seats sold.
     pub sold: i64,
+}
+
+/// What a sale has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Measured {
+    /// The highest rate that the services bore within the limits of spec.admission.adaptive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub borne_per_second: Option<i32>,
+    /// Most people let in per second, over half a minute or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_in_per_second: Option<i32>,
+    /// Most people inside at once, of the looks that were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_active: Option<i64>,
+    /// Seconds from the opening until every seat was sold for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold_out_seconds: Option<i64>,
 }
 
 /// One thing that should be different next time.

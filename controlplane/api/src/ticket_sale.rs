@@ -16,7 +16,7 @@ pub use crate::spec::{
     Ordering, Placeholders, Rehearsal, RehearsalSpec, ScheduleSpec, TargetSpec, Tuning, WhenClosed,
     WhenShort, WhenSoldOut,
 };
-pub use crate::status::{Advice, LineStatus, TargetStatus, TicketSaleStatus};
+pub use crate::status::{Advice, LineStatus, Measured, TargetStatus, TicketSaleStatus};
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(name = "Wanted", type_ = "integer", json_path = ".status.desiredReplicas"),
     printcolumn(name = "Rate", type_ = "integer", json_path = ".status.ratePerSecond"),
+    printcolumn(name = "Summary", type_ = "string", json_path = ".status.summary"),
     printcolumn(
         name = "Waiting",
         type_ = "integer",
@@ -163,8 +164,9 @@ pub struct TicketSaleSpec {
     /// Whether a passing LoadRun must have been seen before the sale may open.
     #[serde(default)]
     pub rehearsal: RehearsalSpec,
-    /// What the operator may do with what it measures: nothing (Off), say it in status.advice
-    /// (Advise), or move the rate within admission.adaptive by itself (Auto).
+    /// What the operator may do with what was measured: nothing (Off), say in status.advice what should
+    /// be different next time (Advise), or also begin with the rate that the last sale of the same targets
+    /// bore (Auto), within admission.adaptive; without those bounds Auto is Advise.
     #[serde(default)]
     pub tuning: Tuning,
     /// While true the line does not move; places are kept and people may join. Set it back to

@@ -10,6 +10,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
 )]
 
+pub mod adaptive;
 pub mod admission;
 pub mod advice;
 pub mod audit;
@@ -28,6 +29,7 @@ pub mod live;
 pub mod load_consent;
 pub mod pacing;
 pub mod plan;
+pub mod pulse;
 pub mod room;
 pub mod sale;
 pub mod scaling;

@@ -8,7 +8,7 @@
 use crate::{
     capacity::{bearable_rate_per_s, replicas_for_rate},
     room::{Mode, Room},
-    sale::{Phase, Sale},
+    sale::{Phase, Sale, WhenSoldOut},
     time::Millis,
     turnout::{COMING_MS, Turnout, door_rate_per_s},
 };
@@ -35,6 +35,8 @@ pub struct Observed {
     pub limits: Option<AppliedLimits>,
     /// How many of those whom tier 1 let on have come to tier 2, as far as known.
     pub turnout: Option<Turnout>,
+    /// The adaptive rate ([`crate::adaptive`]) in place of the sale's figure.
+    pub pace_per_s: Option<u32>,
 }
 
 /// What an operator set by hand; it stays until taken back.
@@ -162,12 +164,29 @@ pub fn plan(sale: &Sale, observed: &Observed, now: Millis) -> Plan {
 /// Whether the schedule wants capacity at `now`: from the warm-up until the line stands for good.
 #[must_use]
 pub fn wants_capacity(terms: Terms, sale: &Sale, observed: &Observed, now: Millis) -> bool {
-    line_moves(observed, phase(sale, observed, now), now) && now >= warm_at(sale, terms)
+    let phase = phase(sale, observed, now);
+    (line_moves(sale, observed, phase, now) || keeps_waiting(sale, phase)) && now >= warm_at(sale, terms)
 }
 
-fn line_moves(observed: &Observed, phase: Phase, now: Millis) -> bool {
+/// Sold out, and the line stands for seats that may come back: capacity stays with it.
+fn keeps_waiting(sale: &Sale, phase: Phase) -> bool {
+    phase == Phase::SoldOut && sale.admission.when_sold_out == WhenSoldOut::KeepWaiting
+}
+
+/// People per second that somebody or something set: the hand, the adaptive rate, the sale.
+fn set_rate(sale: &Sale, observed: &Observed) -> u32 {
+    let paced = sale.admission.adaptive.and(observed.pace_per_s);
+    observed
+        .hand
+        .rate_per_s
+        .or(paced)
+        .unwrap_or(sale.admission.rate_per_s)
+}
+
+fn line_moves(sale: &Sale, observed: &Observed, phase: Phase, now: Millis) -> bool {
     match phase {
         Phase::Closed => false,
+        Phase::SoldOut if keeps_waiting(sale, phase) => false,
         // Who still stands in tier 1 is let through to hear it from tier 2.
         Phase::SoldOut => observed.room.as_ref().is_some_and(|room| room.waiting(now) > 0),
         Phase::Scheduled | Phase::PreQueue | Phase::Open | Phase::Paused => true,
@@ -181,33 +200,44 @@ fn line_moves(observed: &Observed, phase: Phase, now: Millis) -> bool {
 pub fn plan_on(terms: Terms, sale: &Sale, observed: &Observed, now: Millis) -> Plan {
     let phase = phase(sale, observed, now);
     let mut reasons = Vec::new();
-    let line_moves = line_moves(observed, phase, now);
+    let line_moves = line_moves(sale, observed, phase, now);
     let is_warm = now >= warm_at(sale, terms);
     let lets_in = !matches!(phase, Phase::Closed | Phase::SoldOut);
-    if !lets_in {
+    let keeps_waiting = keeps_waiting(sale, phase);
+    if keeps_waiting {
+        reasons.push("every seat is sold: the line stands until one comes back".to_owned());
+    } else if !lets_in {
         reasons.push("nobody is let in any more".to_owned());
     }
     let wanted_rate = match line_moves {
-        true => observed.hand.rate_per_s.unwrap_or(sale.admission.rate_per_s),
+        true => set_rate(sale, observed),
         false => 0,
     };
     let rate_per_s = bounded_rate(sale, observed.ready_replicas, wanted_rate, &mut reasons);
-    let paused = observed.hand.paused && lets_in;
-    if paused {
+    let is_held = observed.hand.paused && lets_in;
+    if is_held {
         reasons.push("held by the operator".to_owned());
     }
     Plan {
         phase,
-        replicas: replicas(sale, observed, wanted_rate, line_moves, is_warm, &mut reasons),
+        replicas: replicas(
+            sale,
+            observed,
+            wanted_rate,
+            line_moves || keeps_waiting,
+            is_warm,
+            &mut reasons,
+        ),
         room: room_target(
             observed,
             phase,
+            keeps_waiting,
             door_rate(observed, phase, rate_per_s, now, &mut reasons),
         ),
         limits: LimitsTarget {
             rate_per_s: if lets_in { rate_per_s } else { 0 },
             cap: observed.hand.cap.unwrap_or(sale.admission.cap),
-            paused,
+            paused: is_held || keeps_waiting,
         },
         next_transition_at: next_transition_at(terms, sale, now),
         reasons,
@@ -228,7 +258,7 @@ fn replicas(
     sale: &Sale,
     observed: &Observed,
     wanted_rate: u32,
-    line_moves: bool,
+    is_needed: bool,
     is_warm: bool,
     reasons: &mut Vec<String>,
 ) -> u32 {
@@ -237,7 +267,7 @@ fn replicas(
         0 => 0,
         per_replica => replicas_for_rate(rate, per_replica),
     };
-    let for_schedule = if line_moves && is_warm {
+    let for_schedule = if is_needed && is_warm {
         sale.capacity
             .replicas
             .max(needed_for(wanted_rate))
@@ -294,11 +324,17 @@ fn door_rate(
     door
 }
 
-fn room_target(observed: &Observed, phase: Phase, rate_per_s: u32) -> Option<RoomTarget> {
+fn room_target(
+    observed: &Observed,
+    phase: Phase,
+    keeps_waiting: bool,
+    rate_per_s: u32,
+) -> Option<RoomTarget> {
     let mode = match phase {
         // No room is made for a sale that is over.
         Phase::Closed if observed.room.is_none() => return None,
         Phase::Closed => Mode::Inactive,
+        Phase::SoldOut if keeps_waiting => Mode::Paused,
         // Takes nobody new. Not switched off: places stay good if seats come back.
         Phase::SoldOut => Mode::Draining,
         // A hold before the opening holds the opening.

@@ -83,6 +83,47 @@ pub struct AdmissionSettings {
     /// Whether who waits in another sale that says so too is turned away (R-QUE-11).
     #[serde(default)]
     pub one_line_per_user: bool,
+    /// Lets the rate follow what the services bear; it stays at `rate_per_s` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<Adaptive>,
+    /// What happens to the line when every seat is sold.
+    #[serde(default, skip_serializing_if = "WhenSoldOut::is_usual")]
+    pub when_sold_out: WhenSoldOut,
+}
+
+/// Bounds of a rate that follows the services, and the limits of the signs it follows
+/// ([`crate::adaptive`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Adaptive {
+    /// People per second, never fewer while capacity for it is ready.
+    pub min_rate_per_s: u32,
+    /// Never more.
+    pub max_rate_per_s: u32,
+    /// Slower when the 99th percentile of reservations takes longer, in milliseconds.
+    pub reservation_p99_ms: u32,
+    /// Slower when a connection pool is fuller, in percent.
+    pub pool_percent: u32,
+    /// Slower when more of a thousand requests fail on our side.
+    pub errors_per_thousand: u32,
+}
+
+/// What happens to the line when every seat is sold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenSoldOut {
+    /// Nobody new may join; who waits is let through to hear it.
+    #[default]
+    Drain,
+    /// The line stands where it is, and moves on when a seat comes back.
+    KeepWaiting,
+}
+
+impl WhenSoldOut {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for AdmissionSettings {
@@ -98,6 +139,8 @@ impl Default for AdmissionSettings {
             token_ttl_s: 600,
             hold_ttl_s: 300,
             one_line_per_user: false,
+            adaptive: None,
+            when_sold_out: WhenSoldOut::Drain,
         }
     }
 }
@@ -263,6 +306,39 @@ impl Sale {
             ),
             "raise capacity.replicas or lower the rate",
         );
+        if let Some(adaptive) = &admission.adaptive {
+            let Adaptive {
+                min_rate_per_s: min,
+                max_rate_per_s: max,
+                ..
+            } = *adaptive;
+            require(
+                (1..=admission.rate_per_s).contains(&min) && admission.rate_per_s <= max,
+                "admission.adaptive",
+                format!(
+                    "goes from {min} to {max}, and the sale starts with {}",
+                    admission.rate_per_s
+                ),
+                "let the rate lie between the two, and the lower one be at least 1",
+            );
+            require(
+                max <= bearable,
+                "admission.adaptive.maxRatePerS",
+                format!("is {max}, but {} replicas bear {bearable}", capacity.replicas),
+                "raise capacity.replicas or lower it",
+            );
+            let limits = [
+                adaptive.reservation_p99_ms,
+                adaptive.pool_percent,
+                adaptive.errors_per_thousand,
+            ];
+            require(
+                limits.iter().all(|limit| *limit >= 1),
+                "admission.adaptive",
+                "has a limit of nothing".to_owned(),
+                "give every limit at least 1: at 0 the rate could only fall",
+            );
+        }
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 }

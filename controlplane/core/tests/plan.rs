@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use urr_core::{
     plan::{AppliedLimits, Hand, Observed, Plan, REPLICAS_AT_REST, WARM_UP_S, phase, plan},
     room::{Mode, Room},
-    sale::{CapacitySettings, Phase, Sale},
+    sale::{Adaptive, CapacitySettings, Phase, Sale, WhenSoldOut},
     time::Millis,
 };
 
@@ -26,10 +26,26 @@ fn hand() -> impl Strategy<Value = Hand> {
         })
 }
 
+const fn adaptive(min_rate_per_s: u32, max_rate_per_s: u32) -> Adaptive {
+    Adaptive {
+        min_rate_per_s,
+        max_rate_per_s,
+        reservation_p99_ms: 1000,
+        pool_percent: 80,
+        errors_per_thousand: 10,
+    }
+}
+
 fn some_sale() -> impl Strategy<Value = Sale> {
-    (1..300_u32, 0..50_u32, 0..50_u32).prop_map(|(rate_per_s, rate_per_replica, replicas)| {
+    let kind = (any::<bool>(), any::<bool>());
+    (1..300_u32, 0..50_u32, 0..50_u32, kind).prop_map(|(rate_per_s, rate_per_replica, replicas, kind)| {
+        let (is_adaptive, keeps_waiting) = kind;
         let mut sale = sale();
         sale.admission.rate_per_s = rate_per_s;
+        sale.admission.adaptive = is_adaptive.then(|| adaptive(1, 1000));
+        if keeps_waiting {
+            sale.admission.when_sold_out = WhenSoldOut::KeepWaiting;
+        }
         sale.capacity = CapacitySettings {
             rate_per_replica,
             replicas,
@@ -70,15 +86,19 @@ fn observed() -> impl Strategy<Value = Observed> {
         hand(),
         prop::option::of(room),
         prop::option::of(limits),
+        prop::option::of(0..500_u32),
     )
-        .prop_map(|(ready_replicas, sold_out, hand, room, limits)| Observed {
-            ready_replicas,
-            sold_out,
-            hand,
-            room,
-            limits,
-            turnout: None,
-        })
+        .prop_map(
+            |(ready_replicas, sold_out, hand, room, limits, pace_per_s)| Observed {
+                ready_replicas,
+                sold_out,
+                hand,
+                room,
+                limits,
+                turnout: None,
+                pace_per_s,
+            },
+        )
 }
 
 fn bearable(sale: &Sale, replicas: u32) -> u32 {
@@ -270,4 +290,71 @@ fn a_sold_out_sale_lets_its_line_through_and_then_rests() {
         plan(&sale, &observed, OPENS_AT.plus_s(12)).replicas,
         REPLICAS_AT_REST
     );
+}
+
+#[test]
+fn a_sold_out_sale_may_keep_its_line_waiting_for_seats_that_come_back() {
+    let mut sale = sale();
+    sale.admission.when_sold_out = WhenSoldOut::KeepWaiting;
+    let mut room = Room::new(&sale, 1);
+    room.issued = 100;
+    let mut observed = Observed {
+        ready_replicas: 4,
+        sold_out: true,
+        room: Some(room),
+        ..Observed::default()
+    };
+    let now = OPENS_AT.plus_s(1);
+    let waiting = plan(&sale, &observed, now);
+    assert_eq!(waiting.phase, Phase::SoldOut);
+    assert_eq!(
+        (
+            waiting.limits.rate_per_s,
+            waiting.limits.paused,
+            waiting.room.unwrap().mode
+        ),
+        (0, true, Mode::Paused),
+        "people may still join, and nobody moves"
+    );
+    assert_eq!(waiting.replicas, 4, "a seat that comes back is sold at once");
+    apply(&sale, &mut observed, &waiting, now);
+    let served = observed.room.as_ref().unwrap().serving(now.plus_s(60));
+    observed.sold_out = false;
+    let back = plan(&sale, &observed, now.plus_s(60));
+    assert_eq!((back.phase, back.limits.rate_per_s), (Phase::Open, 10));
+    apply(&sale, &mut observed, &back, now.plus_s(60));
+    let room = observed.room.as_ref().unwrap();
+    assert!(
+        room.serving(now.plus_s(61)) > served,
+        "it moves on from where it stood"
+    );
+    assert!(room.serving(now.plus_s(61)) <= served + 11);
+}
+
+#[test]
+fn the_adaptive_rate_takes_the_sales_place_and_the_hand_takes_its() {
+    let mut sale = sale();
+    let rate = |sale: &Sale, pace_per_s, by_hand| {
+        let hand = Hand {
+            rate_per_s: by_hand,
+            ..Hand::default()
+        };
+        let observed = Observed {
+            ready_replicas: 4,
+            hand,
+            pace_per_s,
+            ..Observed::default()
+        };
+        plan(sale, &observed, OPENS_AT.plus_s(1)).limits.rate_per_s
+    };
+    assert_eq!(
+        rate(&sale, Some(15), None),
+        10,
+        "a pace without bounds is nobody's"
+    );
+    sale.admission.adaptive = Some(adaptive(5, 20));
+    assert_eq!(rate(&sale, None, None), 10);
+    assert_eq!(rate(&sale, Some(15), None), 15);
+    assert_eq!(rate(&sale, Some(15), Some(7)), 7);
+    assert_eq!(rate(&sale, Some(90), None), 20, "capacity-first");
 }

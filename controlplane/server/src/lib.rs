@@ -12,8 +12,11 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
 )]
 
+mod changes;
 pub mod http;
 pub mod observe;
+mod pace;
+pub mod pulses;
 pub mod reconcile;
 mod retire;
 pub mod snapshot;
@@ -24,6 +27,7 @@ pub mod targets;
 
 use crate::http::Api;
 use crate::observe::Observer;
+use crate::pulses::Pulses;
 use crate::reconcile::Reconciler;
 use crate::snapshot::Snapshotter;
 use crate::store::SalesStore;
@@ -47,6 +51,15 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub ready_urls: Vec<String>,
+    /// Addresses at which the services behind the door say how they feel, for sales whose rate follows
+    /// it, separated by commas. Default: `/actuator/pulse` beside each readiness address that ends in
+    /// `/health`.
+    #[arg(
+        long = "control-pulse-urls",
+        env = "CONTROL_PULSE_URLS",
+        value_delimiter = ','
+    )]
+    pub pulse_urls: Vec<String>,
     /// What this environment is called on every screen: prod, staging, drill. Without it screens
     /// expect the worst.
     #[arg(long = "control-environment", env = "URR_ENVIRONMENT", value_name = "NAME")]
@@ -77,6 +90,12 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
     } else {
         config.ready_urls
     };
+    let pulse_urls = if config.pulse_urls.is_empty() {
+        ready_urls.iter().filter_map(|url| pulses::beside(url)).collect()
+    } else {
+        config.pulse_urls
+    };
+    let pulses = Pulses::new(ctx.http(), &pulse_urls);
     let observer = Observer::new(
         ctx.internal(),
         ctx.http(),
@@ -90,6 +109,7 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         rooms.clone(),
         limits,
         observer.clone(),
+        pulses.clone(),
         clock.clone(),
     );
     let problems = Problems::default();
@@ -107,6 +127,7 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         problems,
     };
     let watch = observer.watch(ctx.shutdown.clone());
+    let ask = pulses.watch(ctx.shutdown.clone());
     Ok(Service {
         name: "control",
         router: Router::new(),
@@ -115,6 +136,10 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
             Task::new("control-loops", supervisor.run()),
             Task::new("control-readiness", async move {
                 watch.await;
+                Ok(())
+            }),
+            Task::new("control-pulses", async move {
+                ask.await;
                 Ok(())
             }),
         ],

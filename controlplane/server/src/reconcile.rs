@@ -10,16 +10,19 @@
 //! has acted on the newer intent, and its write is refused (law `fenced`). Reversing the two reads
 //! lets an old intent overwrite a new one.
 
+use crate::changes::{Change, phase_entry};
 use crate::observe::Observer;
+use crate::pace;
+use crate::pulses::Pulses;
 use crate::retire;
 use crate::store::{NewAudit, SaleRecord, SalesStore, StoreError};
 use crate::targets::{RoomStep, limits_step, room_step};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use urr_core::plan::{AppliedLimits, Observed, Plan, plan};
+use urr_core::plan::{AppliedLimits, Observed, Plan, phase, plan};
 use urr_core::room::Room;
-use urr_core::sale::{Phase, Sale, SaleId};
+use urr_core::sale::{Phase, Sale, SaleId, WhenSoldOut};
 use urr_core::time::Millis;
 use urr_core::turnout::Turnout;
 use urr_kit::SharedClock;
@@ -84,6 +87,7 @@ pub struct Reconciler {
     pub(crate) rooms: Rooms,
     pub(crate) limits: LimitsStore,
     pub(crate) observer: Observer,
+    pub(crate) pulses: Pulses,
     pub(crate) clock: SharedClock,
     /// The terms booking acknowledged to this process. Telling it twice does no harm.
     told_booking: Arc<Mutex<HashMap<SaleId, Sale>>>,
@@ -107,6 +111,7 @@ impl Reconciler {
         rooms: Rooms,
         limits: LimitsStore,
         observer: Observer,
+        pulses: Pulses,
         clock: SharedClock,
     ) -> Self {
         Self {
@@ -114,6 +119,7 @@ impl Reconciler {
             rooms,
             limits,
             observer,
+            pulses,
             clock,
             told_booking: Arc::default(),
         }
@@ -142,6 +148,7 @@ impl Reconciler {
             ready_replicas: self.observer.ready_replicas(record),
             hand: record.hand_in_force(),
             sold_out: record.logged_phase == Some(Phase::SoldOut),
+            pace_per_s: record.pace_in_force().map(|pace| pace.rate_per_s),
             ..Observed::default()
         };
         planned(record, &observed, self.clock.now())
@@ -160,6 +167,7 @@ impl Reconciler {
             return Ok(Outcome::Gone);
         }
         let now = self.clock.now();
+        let seen = self.follow(seen, now).await?;
         let plan = planned(&seen.record, &observed(&seen), now);
         let (changes, mut problems) = self.apply(&seen, &plan, now).await?;
         let record = self.remember(seen.record, &plan, changes, now).await?;
@@ -170,6 +178,25 @@ impl Reconciler {
             ready_replicas: seen.ready_replicas,
             problems,
         })))
+    }
+
+    /// Moves the adaptive rate, if the services ask for it. Written before it is applied, under the
+    /// record's revision: of two control planes one moves it, and the other reads again.
+    async fn follow(&self, mut seen: Seen, now: Millis) -> Result<Seen, ReconcileError> {
+        let is_open = phase(&seen.record.sale, &observed(&seen), now) == Phase::Open;
+        if !is_open || seen.record.sale.admission.adaptive.is_none() {
+            return Ok(seen);
+        }
+        let signs = self.pulses.signs();
+        if let Some(pace) = pace::next(&seen.record, signs, seen.ready_replicas, now) {
+            metrics::counter!("control_pace_steps_total").increment(1);
+            let next = SaleRecord {
+                pace: Some(pace),
+                ..seen.record.clone()
+            };
+            seen.record = self.sales.write(&next, None, now).await?;
+        }
+        Ok(seen)
     }
 
     /// Targets first, intent last: see the module's documentation.
@@ -184,7 +211,8 @@ impl Reconciler {
             .as_ref()
             .ok()
             .and_then(Option::as_ref)
-            .is_some_and(|limits| limits.sold_out);
+            .is_some_and(|limits| limits.sold_out)
+            || record.logged_phase == Some(Phase::SoldOut);
         let (sold_out, turnout) = tokio::join!(self.sold_out(&record.sale), self.turnout(&record.sale));
         let sold_out = sold_out.unwrap_or(known_sold_out);
         let ready_replicas = self.observer.ready_replicas(&record);
@@ -264,7 +292,9 @@ impl Reconciler {
                 return Ok((changes, problems));
             }
         };
-        if let Some(limits) = limits_step(known, sale, &plan.limits, seen.sold_out, room.as_ref()) {
+        // Tier 2 sends everybody away from a sale that it knows to be sold out.
+        let is_over = seen.sold_out && sale.admission.when_sold_out == WhenSoldOut::Drain;
+        if let Some(limits) = limits_step(known, sale, &plan.limits, is_over, room.as_ref()) {
             match self.limits.write(&limits).await {
                 Ok(Written::Applied) => changes.extend(Change::of_limits(known, &limits)),
                 // Somebody else was first; the record decides who is right: read again.
@@ -349,6 +379,9 @@ impl Reconciler {
 /// The plan, with the words of the operator that holds the line.
 fn planned(record: &SaleRecord, observed: &Observed, now: Millis) -> Plan {
     let mut plan = plan(&record.sale, observed, now);
+    if let (Some(pace), None) = (record.pace_in_force(), observed.hand.rate_per_s) {
+        plan.reasons.push(pace.reason.clone());
+    }
     if let Some(held) = &record.held {
         plan.reasons.push(held.clone());
     }
@@ -368,6 +401,7 @@ fn observed(seen: &Seen) -> Observed {
             paused: limits.paused,
         }),
         turnout: seen.turnout,
+        pace_per_s: seen.record.pace_in_force().map(|pace| pace.rate_per_s),
     }
 }
 
@@ -376,62 +410,4 @@ fn redis_problem(error: &StateError) -> String {
         "the queue's limits cannot be read or written ({}): check Redis; the limits in force stay",
         chain(error)
     )
-}
-
-fn phase_entry(before: Option<Phase>, plan: &Plan) -> NewAudit {
-    NewAudit {
-        actor: "schedule".to_owned(),
-        action: "phase",
-        reason: plan.reasons.join("; "),
-        old: before.map(phase_name).unwrap_or_default().to_owned(),
-        new: phase_name(plan.phase).to_owned(),
-    }
-}
-
-const fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Scheduled => "scheduled",
-        Phase::PreQueue => "pre-queue",
-        Phase::Open => "open",
-        Phase::Paused => "paused",
-        Phase::SoldOut => "sold out",
-        Phase::Closed => "closed",
-    }
-}
-
-/// A record that was changed, for the audit log.
-struct Change {
-    what: &'static str,
-    old: String,
-    new: String,
-}
-
-impl Change {
-    fn of_room(before: Option<&Room>, after: Option<&Room>) -> Option<Self> {
-        let tell = |room: &Room| {
-            let mode = serde_json::to_value(room.mode).ok()?;
-            Some(format!("{} at {}/s", mode.as_str()?, room.clock.rate_per_s))
-        };
-        let old = before.and_then(tell).unwrap_or_default();
-        let new = after.and_then(tell).unwrap_or_default();
-        (old != new).then_some(Self {
-            what: "waiting room",
-            old,
-            new,
-        })
-    }
-
-    fn of_limits(before: Option<&Limits>, after: &Limits) -> Option<Self> {
-        let tell = |limits: &Limits| {
-            let held = if limits.paused { ", held" } else { "" };
-            let sold_out = if limits.sold_out { ", sold out" } else { "" };
-            format!("{}/s, cap {}{held}{sold_out}", limits.rate_per_s, limits.cap)
-        };
-        let (old, new) = (before.map(tell).unwrap_or_default(), tell(after));
-        (old != new).then_some(Self {
-            what: "queue",
-            old,
-            new,
-        })
-    }
 }

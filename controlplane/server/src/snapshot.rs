@@ -181,6 +181,7 @@ fn observed(
             paused: queue.paused,
         }),
         turnout: None,
+        pace_per_s: record.pace_in_force().map(|pace| pace.rate_per_s),
     }
 }
 

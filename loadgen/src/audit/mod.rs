@@ -43,6 +43,8 @@ pub struct Stores {
     pub provider_url: String,
     /// Base URLs whose `/actuator/prometheus` count the waiting room's polls, one per replica.
     pub metrics_urls: Vec<String>,
+    /// Sales that were held there while polls were counted.
+    pub sales: u64,
 }
 
 impl Stores {
@@ -64,6 +66,7 @@ impl Stores {
             dynamo: Dynamo::connect(settings).await,
             provider_url: settings.payment_provider_url.trim_end_matches('/').to_owned(),
             metrics_urls,
+            sales: 1,
         })
     }
 }
@@ -95,7 +98,7 @@ pub async fn collect(
         &sold.reservations,
     )
     .await?;
-    observed.polls = after.cost_since(before).or(observed.polls);
+    observed.polls = after.cost_since(before, stores.sales).or(observed.polls);
     Ok(Evidence {
         sale: sale.clone(),
         taken_at: now,

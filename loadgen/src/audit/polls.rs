@@ -27,6 +27,8 @@ pub struct PollCounters {
     pub polls: u64,
     /// Reads of the store so far that joins do not explain.
     pub store_reads: u64,
+    /// Of those: by the clock and not by anybody's request.
+    pub clock_reads: u64,
     /// Items written so far.
     pub item_writes: u64,
 }
@@ -40,8 +42,15 @@ impl PollCounters {
             replicas: 0,
             polls: 0,
             store_reads: 0,
+            clock_reads: 0,
             item_writes: 0,
         }
+    }
+
+    /// Reads that neither joins nor the clock explain so far. Joins that are under way explain theirs only
+    /// when they are counted, so this may fall again.
+    pub(super) const fn poll_reads(&self) -> u64 {
+        self.store_reads.saturating_sub(self.clock_reads)
     }
 
     /// Reads `/actuator/prometheus` of every replica.
@@ -61,37 +70,43 @@ impl PollCounters {
                 .text()
                 .await
                 .map_err(CollectError::read(Store::Metrics, "polls"))?;
-            let (polls, store_reads) = of_replica(&text);
+            let (polls, by_the_clock, others) = of_replica(&text);
             all.replicas += 1;
             all.polls += polls;
-            all.store_reads += store_reads;
+            all.store_reads += by_the_clock + others;
+            all.clock_reads += by_the_clock;
             all.item_writes += sum(&text, ITEM_WRITES, None);
         }
         Ok(all)
     }
 
-    /// What polls cost between `before` and now; `None` if nobody counted. A replica that was
-    /// restarted in between counts from zero: less, never more.
-    pub(super) fn cost_since(&self, before: &Self) -> Option<PollCost> {
+    /// What polls of one of `sales` cost between `before` and now; `None` if nobody counted. A replica that
+    /// was restarted in between counts from zero: less, never more. Counters do not tell sales apart,
+    /// and each sale's copy is refreshed by the clock: each is charged an equal part.
+    pub(super) fn cost_since(&self, before: &Self, sales: u64) -> Option<PollCost> {
         (self.replicas > 0).then(|| PollCost {
-            polls: self.polls.saturating_sub(before.polls),
-            store_reads: self.store_reads.saturating_sub(before.store_reads),
+            polls: self.polls.saturating_sub(before.polls).div_ceil(sales.max(1)),
+            store_reads: self
+                .store_reads
+                .saturating_sub(before.store_reads)
+                .div_ceil(sales.max(1)),
             replicas: self.replicas,
             duration_ms: u64::try_from(self.at.since(before.at)).unwrap_or(0),
         })
     }
 }
 
-/// Polls and unexplained reads of one replica. A poll that looked into the ledger would show as
-/// more looks than joins.
-fn of_replica(text: &str) -> (u64, u64) {
+/// Polls, reads by the clock and reads that nothing explains, of one replica. A poll that looked into the
+/// ledger would show as more looks than joins.
+fn of_replica(text: &str) -> (u64, u64, u64) {
     let reads = |op: &str| sum(text, STORE_OPS, Some(&format!("op=\"{op}\"")));
     let by_the_clock = reads("room_read") + reads("blocks_follow");
     let joins = sum(text, JOINS, None);
     let unexplained = ["blocks_read", "room_read_for_join"].map(|op| reads(op).saturating_sub(joins));
     (
         sum(text, POLLS, None),
-        by_the_clock + unexplained.iter().sum::<u64>(),
+        by_the_clock,
+        unexplained.iter().sum::<u64>(),
     )
 }
 
@@ -135,17 +150,17 @@ urr_vwr_store_ops_total{op=\"append\"} 12
 
     #[test]
     fn reads_that_joins_explain_are_not_polls() {
-        assert_eq!(of_replica(TEXT), (120_345, 61 + 10));
+        assert_eq!(of_replica(TEXT), (120_345, 61, 10));
     }
 
     #[test]
     fn a_replica_that_counted_nothing_counts_zero() {
-        assert_eq!(of_replica(""), (0, 0));
+        assert_eq!(of_replica(""), (0, 0, 0));
     }
 
     #[test]
     fn without_counters_there_is_no_cost_to_judge() {
         let start = PollCounters::zero(Millis(0));
-        assert_eq!(start.cost_since(&start), None);
+        assert_eq!(start.cost_since(&start, 1), None);
     }
 }

@@ -1,7 +1,6 @@
 //! Tier 2's admission log and the set of those inside, from Redis.
 
 use super::{CollectError, Store, Stores};
-use redis::AsyncCommands as _;
 use std::{str::FromStr, time::Duration};
 use urr_core::{
     admission::{LogEntry, LogKind},
@@ -34,15 +33,24 @@ pub(super) async fn read(stores: &Stores, sale: SaleId) -> Result<Line, CollectE
         .map_err(|source| CollectError::reach(Store::Redis, source))?;
     // Braces are literal: the cluster's hash tag (api-contract.md section 6).
     let key = |name: &str| redis.key(&format!("{{{sale}}}:{name}"));
-    // The set first: whoever is in it was admitted before, so the log read later has him.
-    let members: Vec<String> = conn
+    // In one step, so that the log up to `last` tells exactly who is inside: the line goes on, and
+    // whoever falls silent a moment later is in the set and has left in the log.
+    let (members, last): (Vec<String>, Vec<Raw>) = redis::pipe()
+        .atomic()
         .zrange(key("active"), 0, -1)
+        .cmd("XREVRANGE")
+        .arg(key("log"))
+        .arg(("+", "-", "COUNT", 1))
+        .query_async(&mut conn)
         .await
         .map_err(CollectError::read::<redis::RedisError>(
             Store::Redis,
             "active users",
         ))?;
-    let log = log(&mut conn, &key("log")).await?;
+    let log = match last.first() {
+        Some((last, _)) => log(&mut conn, &key("log"), last).await?,
+        None => Vec::new(),
+    };
     let active = members
         .iter()
         .map(|member| {
@@ -58,14 +66,15 @@ pub(super) async fn read(stores: &Stores, sale: SaleId) -> Result<Line, CollectE
 /// builds a map of values for each of what may be millions of entries.
 type Raw = (String, Vec<String>);
 
-async fn log(conn: &mut RedisConn, key: &str) -> Result<Vec<LogEntry>, CollectError> {
+/// All entries up to the one with the id `last`.
+async fn log(conn: &mut RedisConn, key: &str, last: &str) -> Result<Vec<LogEntry>, CollectError> {
     let mut log = Vec::new();
     let mut from = "-".to_owned();
     loop {
         let page: Vec<Raw> = redis::cmd("XRANGE")
             .arg(key)
             .arg(&from)
-            .arg("+")
+            .arg(last)
             .arg("COUNT")
             .arg(PAGE)
             .query_async(conn)
@@ -74,11 +83,11 @@ async fn log(conn: &mut RedisConn, key: &str) -> Result<Vec<LogEntry>, CollectEr
                 Store::Redis,
                 "the admission log",
             ))?;
-        let Some((last, _)) = page.last() else {
+        let Some((read, _)) = page.last() else {
             return Ok(log);
         };
-        // Exclusive: from just after the last one.
-        from = format!("({last}");
+        // Exclusive: from just after this one.
+        from = format!("({read}");
         log.reserve(page.len());
         for raw in &page {
             log.push(entry(raw)?);

@@ -42,11 +42,16 @@ impl StorageWatch {
 
 async fn look(
     urls: Vec<String>,
-    mut last: PollCounters,
+    before: PollCounters,
     clock: SharedClock,
     seen: Arc<Mutex<StorageUse>>,
     stop: CancellationToken,
 ) {
+    let mut last = before;
+    let mut reads = PollReads {
+        before: before.poll_reads(),
+        ..PollReads::default()
+    };
     let mut every = tokio::time::interval(LOOK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -55,13 +60,30 @@ async fn look(
             _ = every.tick() => {}
         }
         if let Ok(now) = PollCounters::read(&urls, clock.now()).await {
-            add(
-                &mut seen.lock().unwrap_or_else(PoisonError::into_inner),
-                &last,
-                &now,
-            );
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            add(&mut seen, &last, &now);
+            seen.poll_reads = reads.so_far(&last, &now);
             last = now;
         }
+    }
+}
+
+/// Reads that waiting cost. What joins will explain is not known at once, so differences between two looks
+/// would count it; this is the difference to the beginning, anew after a restart.
+#[derive(Debug, Default)]
+struct PollReads {
+    before: u64,
+    earlier_lives: u64,
+}
+
+impl PollReads {
+    fn so_far(&mut self, last: &PollCounters, now: &PollCounters) -> u64 {
+        let restarted = now.store_reads < last.store_reads && now.polls < last.polls;
+        if restarted {
+            self.earlier_lives += last.poll_reads().saturating_sub(self.before);
+            self.before = 0;
+        }
+        self.earlier_lives + now.poll_reads().saturating_sub(self.before)
     }
 }
 
@@ -73,6 +95,7 @@ fn add(seen: &mut StorageUse, last: &PollCounters, now: &PollCounters) {
     seen.item_writes += writes;
     seen.polls += since(now.polls, last.polls);
     seen.store_reads += since(now.store_reads, last.store_reads);
+    seen.clock_reads += since(now.clock_reads, last.clock_reads);
     // A look after less than half a second says little about a second.
     if elapsed_ms >= 500 {
         let per_s = writes.saturating_mul(1000).div_ceil(elapsed_ms);
@@ -104,6 +127,23 @@ mod tests {
         ];
         for pair in looks.windows(2) {
             add(&mut seen, &pair[0], &pair[1]);
+        }
+        let with = |polls, clock_reads, store_reads| PollCounters {
+            store_reads,
+            clock_reads,
+            ..counters(0, 0, polls)
+        };
+        let mut reads = PollReads::default();
+        let mut last = PollCounters::zero(Millis(0));
+        let looks = [
+            (with(5, 3, 5), 2),
+            (with(9, 6, 6), 0),
+            (with(20, 9, 12), 3),
+            (with(2, 1, 2), 4),
+        ];
+        for (now, cost) in looks {
+            assert_eq!(reads.so_far(&last, &now), cost, "{now:?}");
+            last = now;
         }
         assert_eq!(seen.item_writes_most_per_s, 600);
         assert_eq!((seen.item_writes, seen.polls), (600 + 800 + 40, 100));

@@ -144,19 +144,21 @@ pub(crate) fn validity(
             generator.dialled.out_of_files
         ));
     }
-    let measured: u64 = steps.iter().map(StepSummary::total).sum();
-    if let Some(error) = goose.and_then(|goose| goose.error.as_ref()) {
-        reasons.push(format!("goose could not judge: {error}"));
-    } else if let Some(goose) = goose.filter(|goose| goose.requests < measured) {
-        reasons.push(format!(
-            "goose counted {} of {measured} measurements",
-            goose.requests
-        ));
-    }
+    reasons.extend(goose.and_then(|goose| by_goose(goose, steps)));
     if let Some(why) = cut_short {
         reasons.push(format!("the run was cut short: {why}"));
     }
     Validity { reasons }
+}
+
+/// Why goose's findings about `steps` cannot be believed, if they cannot.
+pub(crate) fn by_goose(goose: &GooseSummary, steps: &[StepSummary]) -> Option<String> {
+    let measured: u64 = steps.iter().map(StepSummary::total).sum();
+    if let Some(error) = &goose.error {
+        return Some(format!("goose could not judge: {error}"));
+    }
+    (goose.requests < measured)
+        .then(|| format!("goose counted {} of {measured} measurements", goose.requests))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of requests stay below 2^53")]

@@ -4,7 +4,8 @@
 //! record ([`shelf`]), who acts holds one of a bounded number of lanes ([`street`]), and whether the
 //! generator kept up is watched and judged ([`health`], [`judgement`]). The crowd has a thread of its
 //! own; goose and the browsers run on the caller's. A run is the merge of its segments, also when it
-//! is only one: so there is one place where a verdict is passed.
+//! is only one: so there is one place where a verdict is passed. Several sales at once share the
+//! thread and goose, and nothing else (docs/decisions/0020).
 
 mod health;
 mod judgement;
@@ -12,25 +13,27 @@ mod machine;
 mod shelf;
 mod street;
 mod thread;
+mod watch;
 
-pub(crate) use judgement::validity;
+pub(crate) use judgement::{by_goose, validity};
 pub use machine::Shortage;
 
-use crate::crowd;
-use crate::goose_shell::{FLUSH_EVERY, Running, Shell, Tap};
+use crate::crowd::{self, Comer};
+use crate::goose_shell::{Arrival, Shell, Tap};
 use crate::journey::{Visitor, World};
 use crate::measure::Live;
 use crate::result::{GooseSummary, LoadResult};
-use crate::scenario::{Behaviour, Scenario};
+use crate::scenario::Scenario;
 use crate::segments::{MergeError, Segment, SegmentResult, merge};
 use crate::target::{Target, Unsafe};
+use crate::together::{Together, together};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thread::{CrowdThread, Plan};
 use tokio_util::sync::CancellationToken;
 use urr_kit::clock::{Clock, SystemClock};
+use watch::{Watched, tick, watch};
 
 /// Why a run could not be done at all. A run that was done and is worthless is no error but
 /// [`crate::result::Validity`].
@@ -68,12 +71,16 @@ pub enum LoadError {
     Merge(#[from] MergeError),
 }
 
-/// What a run says that somebody ended.
-const INTERRUPTED: &str = "it was interrupted";
-/// How often the run looks whether it is over.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Thinking, paying and being told no take a last visitor this much longer than his hold.
-const AFTER_CLOSE: Duration = Duration::from_secs(15);
+/// One sale of a run: who comes where.
+#[derive(Debug, Clone)]
+pub struct Opening<'a> {
+    /// The scenario of this sale alone ([`Scenario::each`]).
+    pub scenario: &'a Scenario,
+    /// Its target; browsers go to the first one's.
+    pub target: &'a Target,
+    /// Where its figures appear while it runs.
+    pub live: Arc<Live>,
+}
 
 /// Runs `scenario` against `target`; figures appear in `live` while it runs, goose's reports in
 /// `run_dir`. Ends when every journey has, at the scenario's limit, or when `stop` is cancelled.
@@ -91,6 +98,22 @@ pub async fn run(
     Ok(merge(scenario, vec![alone])?)
 }
 
+/// Runs all `openings` at once: one generator, one goose, and of everything else one for each sale.
+/// `scenario` is the file's, with its `sales`. Ends when the last sale does.
+///
+/// # Errors
+/// [`LoadError`] when the run could not begin.
+pub async fn run_together(
+    scenario: &Scenario,
+    openings: &[Opening<'_>],
+    stop: CancellationToken,
+    run_dir: &Path,
+) -> Result<Together, LoadError> {
+    let (parts, goose) = drive(openings, Segment::WHOLE, stop, run_dir).await?;
+    let parts = openings.iter().map(|opening| opening.scenario).zip(parts);
+    Ok(together(scenario, parts.collect(), goose)?)
+}
+
 /// Runs the visitors of `segment` only, as [`run`] does, and judges nothing: whoever has the results
 /// of all segments does, with [`merge`]. Workers agree on the start by the sale's `opensAt`.
 ///
@@ -104,17 +127,53 @@ pub async fn run_segment(
     stop: CancellationToken,
     run_dir: &Path,
 ) -> Result<SegmentResult, LoadError> {
-    let base = target.check()?;
-    let connections = segment.part_of(scenario.limits.connections);
-    let comers: Vec<_> = crowd::crowd(scenario)
-        .into_iter()
-        .filter(|comer| segment.has(comer.index.into()))
+    let opening = Opening {
+        scenario,
+        target,
+        live,
+    };
+    let (parts, goose) = drive(&[opening], segment, stop, run_dir).await?;
+    let alone = parts.into_iter().next().ok_or(LoadError::CrowdLost)?;
+    Ok(SegmentResult { goose, ..alone })
+}
+
+/// Who comes to one sale.
+struct Cast {
+    comers: Vec<Comer>,
+    browsers: Vec<Comer>,
+    connections: u32,
+}
+
+impl Cast {
+    fn of(scenario: &Scenario, segment: Segment) -> Self {
+        let ours = |comer: &Comer| segment.has(comer.index.into());
+        Self {
+            comers: crowd::crowd(scenario).into_iter().filter(ours).collect(),
+            browsers: crowd::browsers(scenario).into_iter().filter(ours).collect(),
+            connections: segment.part_of(scenario.limits.connections),
+        }
+    }
+}
+
+/// The whole run of `segment` of every sale; what it came to by sale, and what goose found in all
+/// of them.
+async fn drive(
+    openings: &[Opening<'_>],
+    segment: Segment,
+    stop: CancellationToken,
+    run_dir: &Path,
+) -> Result<(Vec<SegmentResult>, GooseSummary), LoadError> {
+    let first = openings.first().ok_or(LoadError::CrowdLost)?;
+    let bases = openings.iter().map(|opening| opening.target.check());
+    let bases = bases.collect::<Result<Vec<_>, Unsafe>>()?;
+    let casts: Vec<Cast> = openings
+        .iter()
+        .map(|opening| Cast::of(opening.scenario, segment))
         .collect();
-    let browsers: Vec<_> = crowd::browsers(scenario)
-        .into_iter()
-        .filter(|comer| segment.has(comer.index.into()))
-        .collect();
-    machine::check(connections, browsers.len())?;
+    machine::check(
+        casts.iter().map(|cast| cast.connections).sum(),
+        casts.iter().map(|cast| cast.browsers.len()).sum(),
+    )?;
     tokio::fs::create_dir_all(run_dir)
         .await
         .map_err(|source| LoadError::RunDir {
@@ -122,187 +181,132 @@ pub async fn run_segment(
             source,
         })?;
     let started_at = SystemClock.now();
-    let late_ms = started_at.since(target.sale.schedule.opens_at);
-    if late_ms > 0 {
-        return Err(LoadError::TooLate { late_ms });
+    for opening in openings {
+        let late_ms = started_at.since(opening.target.sale.schedule.opens_at);
+        if late_ms > 0 {
+            return Err(LoadError::TooLate { late_ms });
+        }
     }
     let (tap, drain) = Tap::new();
     let over = stop.child_token();
-    let world = Arc::new(World::new(
-        scenario,
-        target,
-        Arc::clone(&live),
-        tap,
-        started_at,
-        over,
-    ));
     // The crowd's thread ends with the run, also when nobody waits for the run any more.
-    let _over_with_us = world.over.clone().drop_guard();
-    let everybody = (comers.len() + browsers.len()) as u64;
-    let waiting_browsers = browsers.iter().rev().map(|comer| {
-        let visitor = Visitor {
-            index: comer.index.into(),
-            persona: comer.persona.into(),
-            account: None,
-        };
-        (visitor, world.clock.from_opening(comer.arrives_us))
-    });
+    let _over_with_us = over.clone().drop_guard();
+    let worlds: Vec<Arc<World>> = openings
+        .iter()
+        .map(|opening| {
+            Arc::new(World::new(
+                opening.scenario,
+                opening.target,
+                Arc::clone(&opening.live),
+                tap.beside(),
+                started_at,
+                over.child_token(),
+            ))
+        })
+        .collect();
+    drop(tap);
     let goose = Shell {
         drain,
-        base: base.clone(),
+        // Browsers are goose's, and goose knows one host.
+        base: bases[0].clone(),
         // Of several segments none sees everybody, so goose judges none of them.
         rules: if segment == Segment::WHOLE {
-            scenario.thresholds.clone()
+            first.scenario.thresholds.clone()
         } else {
             Vec::new()
         },
-        browsers: waiting_browsers.collect(),
+        browsers: browsers(&casts, &worlds),
         run_dir: run_dir.to_owned(),
-        world: Arc::clone(&world),
     }
     .start();
-    let seconds = tokio::spawn(tick(Arc::clone(&world)));
-    let crowd = CrowdThread::start(Plan {
-        world: Arc::clone(&world),
-        base,
-        comers,
-        connections,
-        slot_wait: Duration::from_millis(u64::from(scenario.limits.slot_wait_ms)),
-        registrations: scenario.registrations,
-        crowd: scenario.crowd.visitors,
-        segment,
-    })
-    .map_err(LoadError::Setup)?;
-    let cut_short = watch(scenario, &world, everybody, &crowd, &goose, &stop).await;
+    let seconds = tokio::spawn(tick(worlds.clone()));
+    let mut sales: Vec<Watched<'_>> = Vec::with_capacity(openings.len());
+    let mut plans = Vec::with_capacity(openings.len());
+    for (((opening, cast), world), base) in openings.iter().zip(casts).zip(&worlds).zip(bases) {
+        let scenario = opening.scenario;
+        sales.push(Watched {
+            scenario,
+            world: Arc::clone(world),
+            everybody: (cast.comers.len() + cast.browsers.len()) as u64,
+            through_at: None,
+        });
+        plans.push(Plan {
+            world: Arc::clone(world),
+            base,
+            comers: cast.comers,
+            connections: cast.connections,
+            slot_wait: Duration::from_millis(u64::from(scenario.limits.slot_wait_ms)),
+            registrations: scenario.registrations,
+            crowd: scenario.crowd.visitors,
+            segment,
+        });
+    }
+    let crowd = CrowdThread::start(plans).map_err(LoadError::Setup)?;
+    let cut_short = watch(&mut sales, &crowd, &goose, &stop).await;
     // Whoever is still under way ends now and is counted as such.
-    world.line_over.cancel();
-    world.over.cancel();
-    let generator = crowd.finish().await;
-    world.tap.flush(&live);
+    for world in &worlds {
+        world.line_over.cancel();
+    }
+    over.cancel();
+    let generators = crowd.finish().await;
+    for world in &worlds {
+        world.tap.flush(&world.live);
+    }
     let goose = goose.finish().await;
     seconds.abort();
-    live.tick(world.clock.now());
-    let generator = generator.ok_or(LoadError::CrowdLost)?;
-    Ok(conclude(
-        scenario, target, segment, &world, goose, generator, cut_short,
-    ))
+    let generators = generators.ok_or(LoadError::CrowdLost)?;
+    let ended = openings.iter().zip(&sales).zip(generators);
+    let parts = ended.map(|((opening, sale), generator)| {
+        opening
+            .live
+            .tick(sale.through_at.unwrap_or_else(|| sale.world.clock.now()));
+        conclude(opening, segment, sale, generator, cut_short.as_deref())
+    });
+    Ok((parts.collect(), goose))
 }
 
-/// Closes every second of the run, and lets goose have what little there is to have.
-async fn tick(world: Arc<World>) {
-    let second = Duration::from_secs(1);
-    let mut every = tokio::time::interval(FLUSH_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut due = Instant::now() + second;
-    loop {
-        every.tick().await;
-        world.tap.flush(&world.live);
-        if Instant::now() >= due {
-            due = Instant::now().max(due + second);
-            world.live.tick(world.clock.now());
-        }
+/// The browsers of all sales, the last to come first.
+fn browsers(casts: &[Cast], worlds: &[Arc<World>]) -> Vec<Arrival> {
+    let mut all: Vec<Arrival> = Vec::new();
+    for (cast, world) in casts.iter().zip(worlds) {
+        all.extend(cast.browsers.iter().map(|comer| Arrival {
+            world: Arc::clone(world),
+            visitor: Visitor {
+                index: comer.index.into(),
+                persona: comer.persona.into(),
+                account: None,
+            },
+            at: world.clock.from_opening(comer.arrives_us),
+        }));
     }
+    all.sort_by_key(|arrival| std::cmp::Reverse(arrival.at));
+    all
 }
 
-/// Waits for the end of the run; says why it was cut short, if it was.
-async fn watch(
-    scenario: &Scenario,
-    world: &World,
-    everybody: u64,
-    crowd: &CrowdThread,
-    goose: &Running,
-    stop: &CancellationToken,
-) -> Option<String> {
-    let started = world.clock.start();
-    let limit = started + ms(scenario.limits.run_at_most_ms);
-    let all_out = world.clock.closes() + slowest_payer(scenario) + AFTER_CLOSE;
-    let mut every = tokio::time::interval(LOOK_EVERY);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Some(INTERRUPTED.to_owned()),
-            _ = every.tick() => {}
-        }
-        let now = Instant::now();
-        let counters = &world.live.counters;
-        if counters.sold.load(Ordering::Relaxed) >= scenario.seats() && !world.line_over.is_cancelled() {
-            world.sold_out.store(true, Ordering::Relaxed);
-            world.line_over.cancel();
-        }
-        if now >= world.clock.closes() {
-            world.line_over.cancel();
-        }
-        let all_came = counters.arrived.load(Ordering::Relaxed) >= everybody;
-        if all_came && crowd.is_empty() && goose.browsers_left() == 0 {
-            return None;
-        }
-        if crowd.is_lost() {
-            // It also ends when it is told to, sooner than this loop may look.
-            let why = if stop.is_cancelled() {
-                INTERRUPTED
-            } else {
-                "its thread ended"
-            };
-            return Some(why.to_owned());
-        }
-        if now >= limit {
-            return Some(format!(
-                "it reached its limit of {} s with {} visitors under way",
-                scenario.limits.run_at_most_ms / 1000,
-                world.live.under_way()
-            ));
-        }
-        if now >= all_out {
-            return Some(format!(
-                "{} visitors were under way after the sale had closed",
-                world.live.under_way()
-            ));
-        }
-    }
-}
-
-/// How long after the close somebody who got in at the last moment may still be on the way to paying:
-/// as long as a hold lasts, or as the latest payer dallies.
-fn slowest_payer(scenario: &Scenario) -> Duration {
-    let hold = Duration::from_secs(u64::from(scenario.sale.admission.hold_ttl_s));
-    let dally = scenario
-        .crowd
-        .personas
-        .iter()
-        .filter_map(|persona| match persona.behaviour {
-            Behaviour::PaysLate { after_ms } => Some(Duration::from_millis(u64::from(after_ms))),
-            _ => None,
-        });
-    dally.fold(hold, Duration::max)
-}
-
-fn ms(ms: i64) -> Duration {
-    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
-}
-
+/// What one sale came to; goose, which hears of all of them, is not asked here.
 fn conclude(
-    scenario: &Scenario,
-    target: &Target,
+    opening: &Opening<'_>,
     segment: Segment,
-    world: &World,
-    goose: GooseSummary,
+    sale: &Watched<'_>,
     generator: crate::result::Generator,
-    cut_short: Option<String>,
+    cut_short: Option<&str>,
 ) -> SegmentResult {
+    let (scenario, world) = (opening.scenario, &sale.world);
     let live = &world.live;
     SegmentResult {
         segment,
         scenario: scenario.name.clone(),
         seed: scenario.seed,
         started_at: world.clock.millis(world.clock.start()),
-        opens_at: target.sale.schedule.opens_at,
-        finished_at: world.clock.now(),
+        opens_at: opening.target.sale.schedule.opens_at,
+        finished_at: sale.through_at.unwrap_or_else(|| world.clock.now()),
         funnel: live.counters.funnel(),
         steps: live.tallies(),
         series: live.series(),
         personas: world.tally.results(&scenario.crowd.personas),
         generator,
-        goose,
-        cut_short,
+        goose: GooseSummary::default(),
+        cut_short: cut_short.filter(|_| sale.through_at.is_none()).map(str::to_owned),
         observations: world.observer.take(),
     }
 }

@@ -200,6 +200,10 @@ impl Street {
     /// In turn, because a site whose listen queue is long still answers the connections it has: a
     /// rush at the door must not make everybody in line look slow.
     fn next(&self) -> Option<Due> {
+        // A run that is over brings nobody more, however many were due.
+        if self.world.over.is_cancelled() {
+            return None;
+        }
         let clock = &self.world.clock;
         let now_us = clock.us_from_start(Instant::now());
         let mut inner = self.inner();

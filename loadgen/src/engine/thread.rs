@@ -11,6 +11,8 @@ use crate::http::{Http, Pooled};
 use crate::journey::{RealAccount, World, register, watch_draw};
 use crate::result::Generator;
 use crate::segments::Segment;
+use futures::StreamExt as _;
+use futures::stream::FuturesOrdered;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use tokio_util::task::TaskTracker;
 /// Longest wait, after the run is over, for requests that are still out.
 const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
-/// What the crowd's thread is to do.
+/// What the crowd's thread is to do for one sale.
 pub(super) struct Plan {
     pub(super) world: Arc<World>,
     pub(super) base: reqwest::Url,
@@ -38,17 +40,70 @@ pub(super) struct Plan {
 
 /// The running crowd.
 pub(super) struct CrowdThread {
-    street: Arc<Street>,
-    done: oneshot::Receiver<Generator>,
+    /// One for each sale, in their order.
+    streets: Vec<Arc<Street>>,
+    done: oneshot::Receiver<Vec<Generator>>,
     thread: std::thread::JoinHandle<()>,
 }
 
 impl CrowdThread {
-    /// Starts it.
+    /// Starts it, with a crowd for each sale. Crowds share the thread and nothing else: each has
+    /// its own shelf, lanes and connections, so none waits for another's.
     ///
     /// # Errors
     /// When the system gives no thread, no runtime, or no address for the target.
-    pub(super) fn start(plan: Plan) -> io::Result<Self> {
+    pub(super) fn start(plans: Vec<Plan>) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let entered = runtime.enter();
+        let crowds = plans.into_iter().map(Crowd::of).collect::<io::Result<Vec<_>>>()?;
+        drop(entered);
+        let streets = crowds.iter().map(|crowd| Arc::clone(&crowd.street)).collect();
+        let (tell, done) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("urr-crowd".to_owned())
+            .spawn(move || {
+                // In order, and each polled only when it is woken.
+                let lives: FuturesOrdered<_> = crowds.into_iter().map(live_through).collect();
+                let generators = runtime.block_on(lives.collect());
+                // Nobody listens any more when the run itself was dropped.
+                let _ = tell.send(generators);
+            })?;
+        Ok(Self {
+            streets,
+            done,
+            thread,
+        })
+    }
+
+    /// Whether everybody of the sale number `nth` has come and gone.
+    pub(super) fn is_empty(&self, nth: usize) -> bool {
+        self.streets.get(nth).is_none_or(|street| street.is_empty())
+    }
+
+    /// Whether the thread ended though nobody asked it to.
+    pub(super) fn is_lost(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for the thread to end after the run is over; what it cost, by sale.
+    pub(super) async fn finish(self) -> Option<Vec<Generator>> {
+        self.done.await.ok()
+    }
+}
+
+/// The people of one sale and what they need.
+struct Crowd {
+    world: Arc<World>,
+    street: Arc<Street>,
+    pool: Pooled,
+    registering: TaskTracker,
+}
+
+impl Crowd {
+    /// Within the runtime: registrations begin at once.
+    fn of(plan: Plan) -> io::Result<Self> {
         let world = Arc::clone(&plan.world);
         let pool = Pooled::new(
             &plan.base,
@@ -56,14 +111,9 @@ impl CrowdThread {
             plan.slot_wait,
             Arc::clone(&world.live),
         )?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         let registering = TaskTracker::new();
-        let entered = runtime.enter();
         let http: Arc<dyn Http> = Arc::new(pool.clone());
         let accounts = registrations(&plan, &http, &registering);
-        drop(entered);
         let street = Arc::new(Street::new(
             Arc::clone(&world),
             http,
@@ -72,41 +122,23 @@ impl CrowdThread {
             plan.connections,
             plan.slot_wait,
         ));
-        let (tell, done) = oneshot::channel();
-        let crowd = Arc::clone(&street);
-        let thread = std::thread::Builder::new()
-            .name("urr-crowd".to_owned())
-            .spawn(move || {
-                let generator = runtime.block_on(live_through(crowd, pool, world, registering));
-                // Nobody listens any more when the run itself was dropped.
-                let _ = tell.send(generator);
-            })?;
-        Ok(Self { street, done, thread })
-    }
-
-    /// Whether everybody has come and gone.
-    pub(super) fn is_empty(&self) -> bool {
-        self.street.is_empty()
-    }
-
-    /// Whether the thread ended though nobody asked it to.
-    pub(super) fn is_lost(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    /// Waits for the thread to end after the run is over.
-    pub(super) async fn finish(self) -> Option<Generator> {
-        self.done.await.ok()
+        Ok(Self {
+            world,
+            street,
+            pool,
+            registering,
+        })
     }
 }
 
-/// The whole run, on the crowd's thread.
-async fn live_through(
-    street: Arc<Street>,
-    pool: Pooled,
-    world: Arc<World>,
-    registering: TaskTracker,
-) -> Generator {
+/// The whole run of one sale, on the crowd's thread.
+async fn live_through(crowd: Crowd) -> Generator {
+    let Crowd {
+        world,
+        street,
+        pool,
+        registering,
+    } = crowd;
     let watched = CancellationToken::new();
     let watch = tokio::spawn(health::watch(
         Arc::clone(&street),

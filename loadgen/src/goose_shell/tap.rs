@@ -36,6 +36,14 @@ impl Tap {
         (tap, drain)
     }
 
+    /// Another tap into the same channel: goose hears of several sales and does not tell them apart.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            batch: Mutex::new(Vec::with_capacity(BATCH)),
+        }
+    }
+
     /// A tap that leads nowhere, for tests of journeys alone.
     #[cfg(test)]
     pub(crate) const fn closed() -> Self {

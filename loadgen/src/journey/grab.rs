@@ -44,7 +44,7 @@ impl Journey {
         let due = Instant::now();
         let sale = self.world.sale;
         let tries: Vec<(&[Uuid], Ask)> = seats
-            .chunks(self.world.seats_per_booking.max(1))
+            .chunks(usize::from(self.world.seats_per_booking.max(1)))
             .map(|seats| {
                 let body = serde_json::json!({
                     "eventId": sale, "seatIds": seats, "idempotencyKey": self.fresh_key(),

@@ -150,6 +150,15 @@ impl Journey {
         Ok(None)
     }
 
+    /// How many seats this visitor wants together; a script wants all it may have.
+    fn wanted(&self) -> usize {
+        let most = self.world.seats_per_booking;
+        match *self.behaviour() {
+            Behaviour::Grabs { .. } => usize::from(most),
+            _ => usize::from(self.world.crowd.party_of(self.world.seed, self.index(), most)),
+        }
+    }
+
     /// A section of the hall, larger ones more often.
     pub(super) fn any_section(&mut self) -> String {
         let sections = &self.world.hall.sections;
@@ -174,7 +183,7 @@ impl Journey {
     pub(super) async fn look(&mut self, due: Instant, section: &str, bookings: usize) -> Stage<Look> {
         let answer = self.look_behind_gate(due, section).await?;
         let map: SeatMap<'_> = read(&answer, Step::SeatMap)?;
-        let wanted = self.world.seats_per_booking;
+        let wanted = self.wanted();
         let mut free: Vec<Uuid> = map
             .seats
             .iter()

@@ -23,6 +23,8 @@ pub(crate) enum Turn {
     Served,
 }
 
+/// Of those who join before a draw one of so many is noted for the auditor.
+const NOTED_EARLY: u64 = 16;
 /// Times a place may be lost and asked for again before something is badly wrong.
 const REJOINS_MAX: u8 = 20;
 /// Before the waiting room opens it knows no sale: ask again for at most this many times.
@@ -194,6 +196,26 @@ impl Journey {
         });
     }
 
+    /// Who joined before the draw had no place to compare then; now there is one. Of some, because a
+    /// million names would be most of the generator's memory, and whoever comes late is noted anyway.
+    fn note_early_join(&self, position: u64) {
+        if !self.index().is_multiple_of(NOTED_EARLY) {
+            return;
+        }
+        let clock = self.world.clock;
+        let sent = clock.from_start(u64::from(self.standing.joined_ms) * 1000);
+        let sent_at = clock.millis(sent);
+        let join = JoinSeen {
+            visitor: self.visitor_key(),
+            sent_at,
+            // Both were cut to whole milliseconds; later than it was accuses nobody.
+            answered_at: sent_at.plus_ms(i64::from(self.standing.joining_ms) + 2),
+            position,
+            request_id: Some(self.standing.place),
+        };
+        self.world.observer.note(|notes| notes.join(join));
+    }
+
     async fn poll(&mut self, due: Instant) -> Stage<Turn> {
         let path = format!(
             "{}/{}?userId={}",
@@ -222,6 +244,7 @@ impl Journey {
         self.note_poll(&answer, &checked);
         if checked.placed && checked.position > 0 && !self.standing.placed {
             self.placed_at(checked.position);
+            self.note_early_join(checked.position);
         }
         match (checked.admitted, checked.token) {
             (true, Some(token)) => {

@@ -116,7 +116,7 @@ impl Journey {
     }
 
     pub(crate) fn behaviour(&self) -> &Behaviour {
-        &self.world.personas[usize::from(self.standing.persona)].behaviour
+        &self.world.crowd.personas[usize::from(self.standing.persona)].behaviour
     }
 
     pub(crate) fn lane(&self) -> Lane {

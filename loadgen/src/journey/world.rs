@@ -4,7 +4,7 @@ use super::request::Backoff;
 use crate::goose_shell::Tap;
 use crate::measure::{Live, Outcome, Sample};
 use crate::observe::Observer;
-use crate::scenario::{Persona, Scenario};
+use crate::scenario::{Crowd, Scenario};
 use crate::tally::Tally;
 use crate::target::Target;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ pub struct World {
     pub token_ttl_s: u32,
     /// An active visitor silent for this long is out.
     pub silence: Duration,
-    /// Seats each buyer takes.
-    pub seats_per_booking: usize,
-    /// Personas of the scenario.
-    pub personas: Vec<Persona>,
+    /// Most seats a buyer may take.
+    pub seats_per_booking: u8,
+    /// Who comes: personas and parties.
+    pub crowd: Crowd,
     /// The scenario's seed.
     pub seed: u64,
     /// Wall clock against the run's own.
@@ -217,8 +217,8 @@ impl World {
             drawn: target.sale.ordering == Ordering::Shuffle,
             token_ttl_s: target.sale.admission.token_ttl_s,
             silence: Duration::from_secs(u64::from(target.sale.admission.silence_s)),
-            seats_per_booking: usize::from(scenario.sale.seats_per_booking),
-            personas: scenario.crowd.personas.clone(),
+            seats_per_booking: scenario.sale.seats_per_booking,
+            crowd: scenario.crowd.clone(),
             seed: scenario.seed,
             clock: RunClock::new(now, &target.sale.schedule),
             live,

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use urr_core::crowd::{BUCKETS, bucket_of_us};
 use urr_core::time::Millis;
 
 /// Seconds that "recent" looks back on.
@@ -38,6 +39,9 @@ struct StepState {
     declined: u64,
     failed: u64,
     late: u64,
+    /// `response` by [`urr_core::crowd::BOUNDS_MS`], counted along: a screen asks four times a second,
+    /// and a walk over every slot of every histogram would cost more than the requests.
+    buckets: [u64; BUCKETS],
     /// The second being filled.
     second: Latency,
     /// Service times since the generator was last looked after.
@@ -55,6 +59,7 @@ impl StepState {
             declined: 0,
             failed: 0,
             late: 0,
+            buckets: [0; BUCKETS],
             second: Latency::new(2),
             second_service: Latency::new(2),
             recent: VecDeque::with_capacity(RECENT_S + 1),
@@ -201,6 +206,8 @@ impl Live {
         // A refused connection is quick; it must not make a percentile look good.
         if sample.verdict != Verdict::Failed {
             state.response.record(sample.response);
+            let us = u64::try_from(sample.response.as_micros()).unwrap_or(u64::MAX);
+            state.buckets[bucket_of_us(us)] += 1;
             state.service.record(sample.service);
             state.second.record(sample.response);
             state.second_service.record(sample.service);
@@ -253,7 +260,7 @@ impl Live {
                         failed: state.failed,
                         recent_us: (recent.count() > 0).then(|| three(&recent)),
                         run_us: three(&state.response),
-                        buckets: state.response.buckets(),
+                        buckets: state.buckets.to_vec(),
                     }
                 })
             })

@@ -265,16 +265,6 @@ impl Latency {
     pub(super) fn add_slot(&mut self, us: u64, count: u64) {
         self.histogram.saturating_record_n(us, count);
     }
-
-    /// How many fell into each of the buckets of [`urr_core::crowd::BOUNDS_MS`].
-    #[must_use]
-    pub fn buckets(&self) -> Vec<u64> {
-        let mut buckets = vec![0; urr_core::crowd::BUCKETS];
-        for slot in self.histogram.iter_recorded() {
-            buckets[urr_core::crowd::bucket_of_us(slot.value_iterated_to())] += slot.count_at_value();
-        }
-        buckets
-    }
 }
 
 /// Bounds and digits above are constants hdrhistogram accepts; an automatic histogram with one

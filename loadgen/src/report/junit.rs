@@ -86,5 +86,11 @@ fn cases(report: &RunReport) -> Vec<Case> {
         failure: (!reasons.is_empty()).then(|| reasons.join("; ")),
         skipped: None,
     });
+    for sale in &report.sales {
+        cases.extend(self::cases(sale).into_iter().map(|case| Case {
+            name: format!("{}: {}", sale.load.scenario, case.name),
+            ..case
+        }));
+    }
     cases
 }

@@ -4,11 +4,13 @@
 //! anything fetched from elsewhere: it must open on a train, and in ten years.
 
 mod charts;
+pub mod foretold;
 mod html;
 pub mod human;
 mod json;
 mod junit;
 mod names;
+pub mod together;
 
 use crate::result::LoadResult;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,9 @@ pub struct RunReport {
     pub snapshots: Vec<Snapshot>,
     /// Where and how it ran.
     pub meta: Meta,
+    /// The sales of which this is the sum, each a report of its own; empty where there was one sale, which
+    /// this then is.
+    pub sales: Vec<RunReport>,
 }
 
 /// Where and how a drill ran.
@@ -55,8 +60,12 @@ pub struct Meta {
     pub storage: Option<StorageUse>,
     /// Processes of the drill; may be empty.
     pub processes: Vec<ProcessUse>,
+    /// The most memory all of them had at once, bytes, where somebody looked.
+    pub memory_most_bytes: Option<u64>,
     /// Faults made on purpose and whatever the operator did, in time order.
     pub events: Vec<EventLine>,
+    /// What a simulator said beforehand, where somebody asked one.
+    pub forecast: Option<foretold::Foretold>,
 }
 
 /// What the waiting room asked of its store during a run.
@@ -69,8 +78,14 @@ pub struct StorageUse {
     pub item_writes_most_per_s: u64,
     /// Polls answered.
     pub polls: u64,
-    /// Reads that polls cost.
+    /// Reads that no join explains: those by the clock and those that polls cost.
     pub store_reads: u64,
+    /// Of those: by the clock, to refresh each replica's copy of each sale, whoever asks.
+    #[serde(default)]
+    pub clock_reads: u64,
+    /// Reads that waiting cost: what neither joins nor the clock explain in the end.
+    #[serde(default)]
+    pub poll_reads: u64,
 }
 
 /// What a process took.
@@ -156,8 +171,14 @@ impl RunReport {
     }
 }
 
-/// Writes `report.html`, `report.json` and `junit.xml` into `dir`, which must exist. Each file
-/// appears whole or not at all.
+/// The directory of the sale called `name` within that of a run of several.
+#[must_use]
+pub fn sale_dir(dir: &Path, name: &str) -> PathBuf {
+    dir.join("sales").join(name)
+}
+
+/// Writes `report.html`, `report.json` and `junit.xml` into `dir`, which must exist, and the same for
+/// each of several sales into [`sale_dir`]. Each file appears whole or not at all.
 ///
 /// # Errors
 /// [`ReportError`], naming the file.
@@ -167,6 +188,14 @@ pub fn write(dir: &Path, report: &RunReport) -> Result<Written, ReportError> {
         json: dir.join("report.json"),
         junit: dir.join("junit.xml"),
     };
+    for sale in &report.sales {
+        let dir = sale_dir(dir, &sale.load.scenario);
+        std::fs::create_dir_all(&dir).map_err(|source| ReportError::Write {
+            path: dir.clone(),
+            source,
+        })?;
+        write(&dir, sale)?;
+    }
     put(&written.html, &html::page(report))?;
     put(&written.json, &json::document(report).map_err(ReportError::Json)?)?;
     put(&written.junit, &junit::document(report))?;

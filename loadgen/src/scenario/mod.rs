@@ -11,6 +11,7 @@ mod persona;
 mod process;
 pub mod rules;
 mod schema;
+mod several;
 pub mod units;
 
 pub use error::{Place, Problem, Problems, ScenarioError};
@@ -18,16 +19,18 @@ pub use hazard::{Hazard, HazardPoint};
 pub use persona::{AbandonsAt, Behaviour, Persona, Trick};
 pub use process::{Fault, Process};
 pub use rules::{Metric, Operator, Rule, Subject};
+pub use several::Variant;
 pub use units::Share;
 
 use crate::arrivals::Curve;
+use crate::seed::{Dice, Purpose};
 use std::path::Path;
 use urr_core::sale::{AdmissionSettings, CapacitySettings, Ordering, Sale, SaleId, Schedule};
 use urr_core::seating::{Hall, Section};
 use urr_core::time::Millis;
 
 /// An opening to rehearse, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// Short name, used in file names.
     pub name: String,
@@ -43,6 +46,9 @@ pub struct Scenario {
     pub sale: SalePlan,
     /// Who comes.
     pub crowd: Crowd,
+    /// Several sales instead of one, with what each has of its own; empty: one. What works with one
+    /// sale takes those of [`Scenario::each`].
+    pub sales: Vec<Variant>,
     /// How many more come as real browsers: own client, own cookies, own connections.
     pub browsers: u32,
     /// How many of the crowd register and log in for real before the opening.
@@ -91,6 +97,8 @@ pub struct Crowd {
     pub arrivals: Vec<Arrival>,
     /// As whom; shares add up to the whole.
     pub personas: Vec<Persona>,
+    /// How many seats people want together, by share; empty: all of them a whole booking.
+    pub party: Vec<(u8, Share)>,
 }
 
 /// A part of the crowd that comes along one curve.
@@ -122,6 +130,22 @@ pub struct RunLimits {
     pub slot_wait_ms: u32,
     /// Share of requests that may start more than 100 ms late before the run is invalid.
     pub late_at_most: Share,
+}
+
+impl Crowd {
+    /// How many seats visitor `index` of the crowd of `seed` wants, where a booking takes `booking`.
+    #[must_use]
+    pub fn party_of(&self, seed: u64, index: u64, booking: u8) -> u8 {
+        let mut dice = Dice::new(seed, index, Purpose::Party);
+        let mut throw = u32::try_from(dice.below(Share::WHOLE_PPM as usize)).unwrap_or(0);
+        for (size, share) in &self.party {
+            if throw < share.ppm {
+                return *size;
+            }
+            throw -= share.ppm;
+        }
+        self.party.last().map_or(booking, |(size, _)| *size)
+    }
 }
 
 impl Scenario {
@@ -192,4 +216,32 @@ impl Scenario {
 /// Seats of one section.
 fn section_seats(section: &Section) -> u64 {
     u64::from(section.rows) * u64::from(section.seats_per_row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parties_are_as_large_as_their_shares_say_and_the_same_every_time() {
+        let text = include_str!("../../tests/good.yaml")
+            .replace("  admission:", "  seats_per_booking: 4\n  admission:")
+            .replace("  arrivals:", "  party: { 1: 20%, 2: 50%, 4: 30% }\n  arrivals:");
+        let crowd = Scenario::parse("good.yaml", &text).unwrap().crowd;
+        let size = |index| crowd.party_of(7, index, 4);
+        let count = |wanted| (0..10_000).filter(|index| size(*index) == wanted).count();
+        assert!((1_800..2_200).contains(&count(1)), "{}", count(1));
+        assert!((4_800..5_200).contains(&count(2)), "{}", count(2));
+        assert!((2_800..3_200).contains(&count(4)), "{}", count(4));
+        assert!((0..100).all(|index| size(index) == crowd.party_of(7, index, 4)));
+        let whole = Crowd {
+            party: Vec::new(),
+            ..crowd
+        };
+        assert_eq!(
+            whole.party_of(7, 3, 4),
+            4,
+            "all of a booking, unless the file says"
+        );
+    }
 }

@@ -6,6 +6,7 @@
 //! Doc comments here are what editors show: `scenarios/schema.json` is made from these types.
 
 pub(super) mod crowd;
+pub(super) mod several;
 
 use super::Process;
 use super::units::{Count, Rate, Share, Span, Won};
@@ -64,6 +65,10 @@ pub(super) struct File {
     pub(super) sale: SaleBlock,
     /// Who comes, when and as whom.
     pub(super) crowd: crowd::CrowdBlock,
+    /// Several sales that open in the same instant, instead of one: each as `sale` and `crowd` say, but for
+    /// what it says itself. `limits` are of the whole run.
+    #[serde(default)]
+    pub(super) sales: Option<At<Vec<several::VariantBlock>>>,
     /// How many more come as real browsers: own client, own cookies, own connections.
     #[serde(default)]
     pub(super) browsers: Option<At<Count>>,

@@ -5,9 +5,11 @@
 //! travel as the filled slots of their histograms, which add up exactly; thresholds are judged once,
 //! by whoever merges, over everybody.
 
+pub mod handover;
 mod result;
 
-pub use result::{MergeError, SegmentResult, merge};
+pub use result::{MergeError, SegmentResult, merge, merge_what_is_there, visitors_of};
+pub(crate) use result::{add_seconds, add_up};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -8,10 +8,11 @@ use crate::measure::{Funnel, Lane, Second, Step, StepSummary, StepTally};
 use crate::observe::Observations;
 use crate::result::{Generator, GooseSummary, LoadResult, deciles};
 use crate::scenario::Scenario;
+use crate::stages::Milestones;
 use crate::tally::{PersonaResult, add_waits};
 use crate::thresholds::{Figures, judge};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use urr_core::time::Millis;
 
 /// What one worker brings home: sums and whole histograms, no verdicts.
@@ -78,7 +79,61 @@ pub enum MergeError {
 /// [`MergeError`] when they are not the pieces of one run of `scenario`.
 pub fn merge(scenario: &Scenario, parts: Vec<SegmentResult>) -> Result<LoadResult, MergeError> {
     check(scenario, &parts)?;
+    complete(&parts)?;
     let alone = parts.len() == 1;
+    add_up(scenario, parts, alone)
+}
+
+/// What there is of a run of which pieces are missing, and how many visitors went with them. Such a run
+/// is never valid: the crowd was not the scenario's.
+///
+/// # Errors
+/// [`MergeError`] when they are not pieces of one run of `scenario`, or one is there twice.
+pub fn merge_what_is_there(
+    scenario: &Scenario,
+    parts: Vec<SegmentResult>,
+) -> Result<(LoadResult, u64), MergeError> {
+    check(scenario, &parts)?;
+    let of = parts.first().ok_or(MergeError::Nothing)?.segment.of();
+    let there: BTreeSet<u32> = parts.iter().map(|part| part.segment.nth()).collect();
+    if there.len() != parts.len() {
+        let found = there.len();
+        return Err(MergeError::Incomplete { found, of });
+    }
+    let missing: Vec<Segment> = (1..=of)
+        .filter(|nth| !there.contains(nth))
+        .filter_map(|nth| Segment::new(nth, of))
+        .collect();
+    let lost = visitors_of(scenario, &missing);
+    let alone = parts.len() == 1;
+    let mut result = add_up(scenario, parts, alone)?;
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let reason = format!(
+            "{lost} visitors are missing, those of segment {}: the crowd was not the scenario's",
+            names.join(", ")
+        );
+        result.validity.reasons.insert(0, reason);
+    }
+    Ok((result, lost))
+}
+
+/// How many visitors belong to `segments` together.
+#[must_use]
+pub fn visitors_of(scenario: &Scenario, segments: &[Segment]) -> u64 {
+    // Browsers' indices follow on the crowd's.
+    let everybody = 0..u64::from(scenario.crowd.visitors) + u64::from(scenario.browsers);
+    let lost = |index: &u64| segments.iter().any(|segment| segment.has(*index));
+    everybody.filter(lost).count() as u64
+}
+
+/// The sum of `parts` with its verdicts; goose is believed only where it `heard_all` of them and nothing
+/// else.
+pub(crate) fn add_up(
+    scenario: &Scenario,
+    parts: Vec<SegmentResult>,
+    heard_all: bool,
+) -> Result<LoadResult, MergeError> {
     let mut parts = parts.into_iter();
     let mut sum = parts.next().ok_or(MergeError::Nothing)?;
     let mut series = vec![std::mem::take(&mut sum.series)];
@@ -113,10 +168,12 @@ pub fn merge(scenario: &Scenario, parts: Vec<SegmentResult>) -> Result<LoadResul
         &sum.generator,
         &sum.funnel,
         &steps,
-        alone.then_some(&sum.goose),
+        heard_all.then_some(&sum.goose),
         sum.cut_short.as_deref(),
     );
+    let milestones = Milestones::of(&sum.observations, scenario.seats(), sum.opens_at);
     Ok(LoadResult {
+        milestones,
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
         seed: scenario.seed,
@@ -163,8 +220,13 @@ fn check(scenario: &Scenario, parts: &[SegmentResult]) -> Result<(), MergeError>
             return Err(MergeError::OtherRun { segment, what });
         }
     }
-    let different: std::collections::BTreeSet<u32> = parts.iter().map(|part| part.segment.nth()).collect();
-    let of = first.segment.of();
+    Ok(())
+}
+
+/// Each piece is there, and once.
+fn complete(parts: &[SegmentResult]) -> Result<(), MergeError> {
+    let of = parts.first().ok_or(MergeError::Nothing)?.segment.of();
+    let different: BTreeSet<u32> = parts.iter().map(|part| part.segment.nth()).collect();
     if different.len() != of as usize || parts.len() != of as usize {
         let found = different.len();
         return Err(MergeError::Incomplete { found, of });
@@ -197,7 +259,7 @@ impl SegmentResult {
 
 /// The seconds of several workers, each added to those of the same second from the opening. A
 /// percentile cannot be added; the merged second shows the worst worker's.
-fn add_seconds(series: Vec<Vec<Second>>, opens_at: Millis) -> Vec<Second> {
+pub(crate) fn add_seconds(series: Vec<Vec<Second>>, opens_at: Millis) -> Vec<Second> {
     if let [_] = series.as_slice() {
         return series.into_iter().flatten().collect();
     }
@@ -213,3 +275,6 @@ fn add_seconds(series: Vec<Vec<Second>>, opens_at: Millis) -> Vec<Second> {
     }
     sums.into_values().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use urr_core::draw::{Draw, Seed};
 use uuid::Uuid;
 
@@ -76,6 +77,8 @@ pub(crate) struct Double {
     pub(crate) seen: Arc<Mutex<Seen>>,
     opened: Instant,
     seats: Arc<Vec<Uuid>>,
+    /// From its cancellation on, answers take no time.
+    pub(crate) released: CancellationToken,
 }
 
 impl Double {
@@ -89,6 +92,7 @@ impl Double {
             seen: Arc::default(),
             opened: Instant::now() + manners.opens_in,
             seats: Arc::new(seats),
+            released: CancellationToken::new(),
         };
         let router = Router::new()
             .route("/vwr-api/vwr/assign/{sale}", post(assign))
@@ -139,7 +143,10 @@ impl Double {
 }
 
 async fn weather(State(double): State<Double>, request: Request, next: Next) -> Response {
-    tokio::time::sleep(double.manners.latency).await;
+    tokio::select! {
+        () = tokio::time::sleep(double.manners.latency) => {}
+        () = double.released.cancelled() => {}
+    }
     if let Some((from, to)) = double.manners.outage {
         let now = Instant::now();
         if now >= double.opened + from && now < double.opened + to {

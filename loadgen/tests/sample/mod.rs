@@ -10,9 +10,11 @@ use urr_loadgen::Scenario;
 use urr_loadgen::fairness::judge;
 use urr_loadgen::measure::{Funnel, Lane, Outcome, Second, Step, StepSummary};
 use urr_loadgen::observe::{DrawSeen, Intrusion, Observations, PlaceSeen, Purchase, WaitSeen};
+use urr_loadgen::report::foretold::{Figure, Foretold};
 use urr_loadgen::report::{Meta, ProcessUse, RunReport, StorageUse};
 use urr_loadgen::result::{Generator, GooseSummary, Judged, LoadResult, Validity, deciles};
 use urr_loadgen::scenario::Trick;
+use urr_loadgen::stages::Milestones;
 use urr_loadgen::tally::PersonaResult;
 use uuid::Uuid;
 
@@ -128,6 +130,11 @@ pub(crate) fn sample() -> RunReport {
         ..Observations::default()
     };
     let load = LoadResult {
+        milestones: Milestones {
+            first_join_ms: Some(-5000),
+            sold_out_ms: Some(18_983),
+            last_sale_ms: Some(18_983),
+        },
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
         seed: scenario.seed,
@@ -265,19 +272,50 @@ pub(crate) fn sample() -> RunReport {
                 item_writes: 1240,
                 item_writes_most_per_s: 212,
                 polls: 22_000,
-                store_reads: 0,
+                store_reads: 61,
+                clock_reads: 61,
+                poll_reads: 0,
             }),
             processes: vec![ProcessUse {
                 name: "gateway".to_owned(),
                 cpu_s: 12.4,
                 memory_most_bytes: 312_000_000,
             }],
+            memory_most_bytes: Some(734_003_200),
             events: vec![EventLine {
                 at: Millis(OPENS + 12_000),
                 actor: "drill".to_owned(),
                 text: "kill -9 control-plane".to_owned(),
             }],
+            forecast: Some(foretold()),
         },
+        sales: Vec::new(),
+    }
+}
+
+/// A forecast that is right about the end and wrong about the wait.
+fn foretold() -> Foretold {
+    let figure = |name: &str, forecast, outcome, error, within| Figure {
+        name: name.to_owned(),
+        unit: "s".to_owned(),
+        forecast: Some(forecast),
+        outcome: Some(outcome),
+        error_percent: Some(error),
+        within,
+    };
+    let curve = |most: u64| {
+        (0..30)
+            .map(|s: u64| (s.cast_signed() * 1000, (s * 40).min(most)))
+            .collect()
+    };
+    Foretold {
+        figures: vec![
+            figure("sold out after", 24.0, 25.0, -4.0, true),
+            figure("median wait", 13.0, 10.0, 30.0, false),
+        ],
+        promised_percent: 15.0,
+        sold: curve(1000),
+        let_in: curve(1100),
     }
 }
 

@@ -12,10 +12,13 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) async fn cluster() -> Arc<Cluster> {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let cluster = Cluster::shared().await.unwrap();
-    INSTALLED
-        .get_or_init(|| async { cluster.install(&urr_api::crds()).await.unwrap() })
-        .await;
+    INSTALLED.get_or_init(|| installed_on(&cluster)).await;
     cluster
+}
+
+/// Brings our definitions to `cluster`.
+pub(crate) async fn installed_on(cluster: &Cluster) {
+    cluster.install(&urr_api::crds()).await.unwrap();
 }
 
 pub(crate) async fn scope(name: &str) -> Scope {

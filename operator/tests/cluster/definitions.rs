@@ -73,7 +73,7 @@ async fn kubectl_shows_a_sale_as_people_look_for_it() {
     apply(&scope, &sale("club-night")).await.ok().unwrap();
     apply(&scope, &run("rehearsal")).await.ok().unwrap();
     let status = json!({"status": {
-        "phase": "Open", "readyReplicas": 3, "desiredReplicas": 4, "ratePerSecond": 30,
+        "phase": "Open", "summary": "30 people a second are let in", "readyReplicas": 3, "desiredReplicas": 4, "ratePerSecond": 30,
         "line": {"issued": 5000, "serving": 800, "waiting": 4200, "active": 120, "sold": 610},
         "conditions": [{
             "type": "Ready", "status": "False", "reason": "ConditionsUnmet", "message": "not yet: CapacityReady",
@@ -97,10 +97,12 @@ async fn kubectl_shows_a_sale_as_people_look_for_it() {
     assert_eq!(
         words,
         [
-            "NAME", "PHASE", "OPENS", "READY", "REPLICAS", "WANTED", "RATE", "AGE"
+            "NAME", "PHASE", "OPENS", "READY", "REPLICAS", "WANTED", "RATE", "SUMMARY", "AGE"
         ]
     );
-    assert!(table.contains("Open") && table.contains("False"), "{table}");
+    for word in ["Open", "False", "30 people a second are let in"] {
+        assert!(table.contains(word), "{word} is missing:\n{table}");
+    }
     let wide = say(&scope, &["get", "ts", "--output=wide"]).await;
     for word in [
         "WAITING",

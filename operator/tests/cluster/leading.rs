@@ -1,7 +1,7 @@
 //! Two operators, of which one leads; what each says of itself; and objects that nobody can read.
 
 use crate::common::{SOON, sale, set};
-use crate::world::{World, holds, phase};
+use crate::world::{WhenEnded, World, holds, phase};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use urr_testkit::eventually;
 use urr_testkit::pods::Behaviour;
 use urr_testkit::proxy::Fault;
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -22,7 +22,10 @@ fn free_port() -> u16 {
 #[tokio::test]
 async fn one_of_two_leads_and_when_its_lease_is_lost_it_ends_and_the_other_goes_on() {
     urr_operator::health::record_metrics();
-    let world = World::new("leads").await;
+    let mut world = World::new("leads").await;
+    world.stop_operator().await;
+    (world.lease_seconds, world.when_ended) = (4, WhenEnded::StaysDown);
+    world.start_operator();
     let pods = Behaviour::default();
     world.scope.deployment("booking", 1, &pods).await.unwrap();
     let event = world.announce("club-night", [-10, 0, 600], &["booking"]).await;

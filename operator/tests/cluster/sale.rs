@@ -4,7 +4,6 @@
 use crate::common::SOON;
 use crate::world::{World, holds, phase};
 use kube::ResourceExt as _;
-use serde_json::json;
 use std::time::Duration;
 use urr_api::TicketSale;
 use urr_testkit::eventually;
@@ -187,38 +186,6 @@ async fn the_second_sale_of_a_target_is_told_of_the_conflict_and_takes_nothing()
         .await;
     assert!(!told(&first));
     world.await_replicas("booking", 4).await;
-}
-
-#[tokio::test]
-async fn what_the_operator_does_not_do_is_said_and_not_left_out_silently() {
-    let world = World::new("unsaid").await;
-    world
-        .scope
-        .deployment("booking", 1, &Behaviour::default())
-        .await
-        .unwrap();
-    world.announce("club-night", [-10, 0, 600], &["booking"]).await;
-    world
-        .await_sale("club-night", "ready", |sale| holds(sale, "Ready"))
-        .await;
-    let patch = json!({"spec": {"tuning": "Auto"}}).to_string();
-    let args = ["patch", "ts", "club-night", "--type=merge", "--patch", &patch];
-    world.scope.kubectl(&args).await.unwrap().ok().unwrap();
-    let sale = world
-        .await_sale("club-night", "not ready", |sale| !holds(sale, "Ready"))
-        .await;
-    let ready = sale
-        .status
-        .unwrap()
-        .conditions
-        .into_iter()
-        .find(|condition| condition.type_ == "Ready")
-        .unwrap();
-    assert_eq!(
-        (ready.reason.as_str(), ready.message.contains("tuning")),
-        ("NotSupported", true),
-        "{ready:?}"
-    );
 }
 
 #[tokio::test]

@@ -3,13 +3,15 @@
 
 use crate::common::{SOON, sale, scope, set};
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use futures::FutureExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use urr_api::TicketSale;
@@ -28,6 +30,7 @@ pub(crate) struct World {
     pub(crate) scope: Scope,
     _bed: TestBed,
     pub(crate) rooms: Rooms,
+    pub(crate) services: Services,
     tasks: Vec<JoinHandle<()>>,
     pub(crate) control_url: String,
     pub(crate) control_token: String,
@@ -36,9 +39,26 @@ pub(crate) struct World {
     proxy: Proxy,
     _control_proxy: Proxy,
     pub(crate) lease_seconds: u64,
-    /// An operator that ends by itself is started again, as Kubernetes does.
-    pub(crate) restarts: bool,
+    /// Where the operator answers probes.
+    pub(crate) listen: SocketAddr,
+    /// What becomes of an operator that ends by itself.
+    pub(crate) when_ended: WhenEnded,
+    /// The operator is a process of its own, with this in `URR_SABOTAGE`; else it is a task of the test.
+    pub(crate) process: Option<&'static str>,
+    /// What it is told of runners.
+    pub(crate) runners: urr_operator::load_run::Settings,
+    /// What it writes down.
+    pub(crate) trace: urr_operator::trace::Settings,
     operator: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+/// What becomes of an operator that ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenEnded {
+    /// It is started again, as Kubernetes does.
+    Restarts,
+    /// It stays down.
+    StaysDown,
 }
 
 /// An operator beside the world's own.
@@ -65,33 +85,69 @@ impl Drop for World {
     }
 }
 
-/// The services behind the door, as far as the control plane asks them.
-fn services() -> Router {
-    let seats =
-        || async { Json(json!({"capacity": 100, "free": 100, "held": 0, "sold": 0, "sections": []})) };
-    let told = |State(()): State<()>, Path(_): Path<Uuid>| async { Json(json!({})) };
-    Router::new()
-        .route("/internal/sales/{id}", put(told))
-        .route("/internal/seats/summary/{id}", get(seats))
-        .route("/health", get(|| async {}))
-        .with_state(())
+/// The services behind the door, as far as the control plane asks them: what they say can be changed.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) seats: Arc<Mutex<Value>>,
+    /// Tier 2's figures and how the services feel; they do not say while there is nothing.
+    pub(crate) queue: Arc<Mutex<Option<Value>>>,
+    pub(crate) pulse: Arc<Mutex<Option<Value>>>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        let seats = json!({"capacity": 100, "free": 100, "held": 0, "sold": 0, "sections": []});
+        Self {
+            seats: Arc::new(Mutex::new(seats)),
+            queue: Arc::default(),
+            pulse: Arc::default(),
+        }
+    }
+}
+
+impl Services {
+    fn router(self) -> Router {
+        fn said(what: &Mutex<Option<Value>>) -> Result<Json<Value>, StatusCode> {
+            what.lock()
+                .unwrap()
+                .clone()
+                .map(Json)
+                .ok_or(StatusCode::NOT_FOUND)
+        }
+        let seats = |State(s): State<Self>| async move { Json(s.seats.lock().unwrap().clone()) };
+        let told = |State(_): State<Self>, Path(_): Path<Uuid>| async { Json(json!({})) };
+        Router::new()
+            .route("/internal/sales/{id}", put(told))
+            .route("/internal/seats/summary/{id}", get(seats))
+            .route(
+                "/internal/queue/summary/{id}",
+                get(|State(s): State<Self>| async move { said(&s.queue) }),
+            )
+            .route(
+                "/actuator/pulse",
+                get(|State(s): State<Self>| async move { said(&s.pulse) }),
+            )
+            .route("/health", get(|| async {}))
+            .with_state(self)
+    }
 }
 
 impl World {
     pub(crate) async fn new(name: &str) -> Self {
-        Self::make(name, false).await
+        Self::within(scope(name).await, false).await
     }
 
     /// As [`World::new`], with what the operator says to the control API counted and made to fail like
     /// what it writes to the cluster.
     pub(crate) async fn with_every_write_counted(name: &str) -> Self {
-        Self::make(name, true).await
+        Self::within(scope(name).await, true).await
     }
 
-    async fn make(name: &str, counts_control: bool) -> Self {
-        let scope = scope(name).await;
+    /// A world in a namespace of any cluster; `counts_control` as in [`World::with_every_write_counted`].
+    pub(crate) async fn within(scope: Scope, counts_control: bool) -> Self {
         let bed = TestBed::new().await;
-        let services = bed.serve(services()).await;
+        let behind = Services::default();
+        let services = bed.serve(behind.clone().router()).await;
         let mut settings = (*bed.ctx().settings).clone();
         settings.urls.booking.clone_from(&services);
         settings.urls.queue.clone_from(&services);
@@ -120,6 +176,7 @@ impl World {
         allow_operator(&scope).await;
         let mut world = Self {
             rooms: Rooms::new(&ctx.dynamo().await),
+            services: behind,
             control_token: ctx.secrets.control_api_token.clone(),
             scope,
             _bed: bed,
@@ -128,8 +185,13 @@ impl World {
             faults,
             proxy,
             _control_proxy: control_proxy,
-            lease_seconds: 3,
-            restarts: false,
+            // A busy machine loses a shorter one, and then time.
+            lease_seconds: 9,
+            listen: ([127, 0, 0, 1], 0).into(),
+            when_ended: WhenEnded::Restarts,
+            process: None,
+            runners: urr_operator::load_run::Settings::default(),
+            trace: urr_operator::trace::Settings::default(),
             operator: None,
         };
         world.start_operator();
@@ -143,16 +205,31 @@ impl World {
             namespace: Some(self.scope.namespace().to_owned()),
             lease_namespace: self.scope.namespace().to_owned(),
             lease_seconds: self.lease_seconds,
-            listen: ([127, 0, 0, 1], 0).into(),
+            listen: self.listen,
+            runners: self.runners.clone(),
+            trace: self.trace.clone(),
         }
     }
 
     /// Another one beside the world's own, through a proxy of its own, until it is dropped.
     pub(crate) async fn another_operator(&self, config: run::Config) -> Another {
-        let faults = Faults::default();
         let who = format!("system:serviceaccount:{}:urr-operator", self.scope.namespace());
         let config_as = self.scope.cluster().config_as(&who);
-        let proxy = Proxy::to_cluster(config_as, faults.clone()).await.unwrap();
+        Self::one_more(config_as, config).await
+    }
+
+    /// As [`World::another_operator`], with a lease in a namespace of its own: both lead. What it may do
+    /// is not looked at: no RBAC of ours gives such a lease.
+    pub(crate) async fn rival_operator(&self) -> Another {
+        let elsewhere = self.scope.cluster().scope("elsewhere").await.unwrap();
+        let mut config = self.config();
+        elsewhere.namespace().clone_into(&mut config.lease_namespace);
+        Self::one_more(self.scope.cluster().config(), config).await
+    }
+
+    async fn one_more(reaching: kube::Config, config: run::Config) -> Another {
+        let faults = Faults::default();
+        let proxy = Proxy::to_cluster(reaching, faults.clone()).await.unwrap();
         let client = proxy.client().unwrap();
         let running =
             tokio::spawn(async move { run::operate(client, &config, std::future::pending()).await });
@@ -178,14 +255,23 @@ impl World {
     }
 
     pub(crate) fn start_operator(&mut self) {
-        let config = self.config();
-        let client = self.proxy.client().unwrap();
         let stop = CancellationToken::new();
-        let told = stop.clone().cancelled_owned();
-        let (restarts, told) = (self.restarts, told.shared());
+        let told = stop.clone().cancelled_owned().shared();
+        let when_ended = self.when_ended;
+        let (config, client) = (self.config(), self.proxy.client().unwrap());
+        let process = self.process.map(|sabotage| (sabotage, self.proxy.kubeconfig()));
         let running = tokio::spawn(async move {
-            while let Err(error) = run::operate(client.clone(), &config, told.clone()).await {
-                assert!(restarts, "{error:#}");
+            loop {
+                let ended = match &process {
+                    None => run::operate(client.clone(), &config, told.clone()).await,
+                    Some((sabotage, kubeconfig)) => as_process(&config, sabotage, kubeconfig).await,
+                };
+                match (ended, when_ended) {
+                    (Ok(()), _) | (Err(_), WhenEnded::StaysDown) => return,
+                    (Err(error), WhenEnded::Restarts) => {
+                        eprintln!("the operator is started again: {error:#}");
+                    }
+                }
             }
         });
         self.operator = Some((stop, running));
@@ -213,16 +299,12 @@ impl World {
     ) -> Uuid {
         let mut document = sale(name);
         let event = Uuid::new_v4();
-        let at = |seconds: i64| {
-            let instant = SystemClock.now().plus_s(seconds);
-            json!(Timestamp::from_millisecond(instant.0).unwrap().to_string())
-        };
         for (pointer, value) in [
             ("/spec/eventId", json!(event)),
             ("/spec/seats", json!(100)),
-            ("/spec/schedule/preQueueAt", at(pre_queue)),
-            ("/spec/schedule/opensAt", at(opens)),
-            ("/spec/schedule/closesAt", at(closes)),
+            ("/spec/schedule/preQueueAt", in_seconds(pre_queue)),
+            ("/spec/schedule/opensAt", in_seconds(opens)),
+            ("/spec/schedule/closesAt", in_seconds(closes)),
         ] {
             set(&mut document, pointer, &value);
         }
@@ -241,9 +323,7 @@ impl World {
 
     /// Merges `spec` into the sale's, as `kubectl patch` does.
     pub(crate) async fn patch(&self, name: &str, spec: Value) {
-        let patch = json!({"spec": spec}).to_string();
-        let args = ["patch", "ts", name, "--type=merge", "--patch", &patch];
-        self.scope.kubectl(&args).await.unwrap().ok().unwrap();
+        patch(&self.scope, name, spec).await;
     }
 
     /// Waits until the waiting room's record is as `look` wants it.
@@ -283,6 +363,34 @@ impl World {
     }
 }
 
+/// Merges `spec` into the sale's, as `kubectl patch` does.
+pub(crate) async fn patch(scope: &Scope, name: &str, spec: Value) {
+    let patch = json!({"spec": spec}).to_string();
+    let args = ["patch", "ts", name, "--type=merge", "--patch", &patch];
+    scope.kubectl(&args).await.unwrap().ok().unwrap();
+}
+
+/// The real binary, until it ends; dropped, it is killed.
+async fn as_process(config: &run::Config, sabotage: &str, kubeconfig: &str) -> anyhow::Result<()> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), kubeconfig)?;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_operator"));
+    command
+        .args(["run", "--control-url", &config.control_url])
+        .args(["--namespace", config.namespace.as_deref().unwrap_or_default()])
+        .args(["--lease-namespace", &config.lease_namespace])
+        .args(["--lease-seconds", &config.lease_seconds.to_string()])
+        .args(["--listen", &config.listen.to_string()])
+        .env("CONTROL_API_TOKEN", &config.control_api_token)
+        .env("KUBECONFIG", file.path())
+        .env("URR_SABOTAGE", sabotage)
+        .env("RUST_LOG", "off")
+        .kill_on_drop(true);
+    let ended = command.status().await?;
+    anyhow::ensure!(ended.success(), "the operator ended: {ended}");
+    Ok(())
+}
+
 /// The operator's own RBAC, as the manifests have it.
 async fn allow_operator(scope: &Scope) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/base/operator-rbac.yaml");
@@ -305,6 +413,12 @@ async fn allow_operator(scope: &Scope) {
         .unwrap()
         .ok()
         .unwrap();
+}
+
+/// The instant so many seconds from now, as a spec has it.
+pub(crate) fn in_seconds(seconds: i64) -> Value {
+    let instant = SystemClock.now().plus_s(seconds);
+    json!(Timestamp::from_millisecond(instant.0).unwrap().to_string())
 }
 
 pub(crate) fn phase(sale: &TicketSale) -> &str {

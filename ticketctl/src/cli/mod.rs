@@ -8,10 +8,10 @@ pub(crate) use change::{ChangeArgs, DryRun};
 pub(crate) use reach::{Globals, duration};
 
 use crate::commands::{
-    apply, completion, describe, doctor, drill, explain, get, load, man, plan, preflight, report, schedule,
-    simulate, steer, top, undo, validate, verify, version, wait, watch,
+    apply, completion, config, describe, doctor, drill, explain, get, load, man, plan, preflight, report,
+    schedule, simulate, steer, top, undo, validate, verify, version, wait, watch,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 
 /// What the exit codes mean; a contract with scripts.
@@ -120,6 +120,8 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Wait until something is true of a sale.
     Wait(wait::Args),
+    /// Settings in force with their origins, and the places there are to speak to.
+    Config(config::Args),
     /// Print a shell's completion script.
     Completion(completion::Args),
     /// Print the manual page.
@@ -133,6 +135,12 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+}
+
+/// What was asked on the command line; exits where that is help, or nonsense.
+pub(crate) fn parse() -> Cli {
+    let command = Cli::command().bin_name(called_as(std::env::args_os().next()));
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 /// The name this program was called by: `kubectl ticketsale` as a plugin.

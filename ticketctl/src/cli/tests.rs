@@ -1,7 +1,6 @@
 //! The command line as typed: what parses, and what help says.
 
 use super::*;
-use clap::CommandFactory as _;
 
 #[test]
 fn the_command_line_is_sound() {
@@ -16,7 +15,7 @@ fn the_help_names_every_exit_code_and_every_verb() {
     }
     for verb in
         "get describe apply validate plan simulate open watch top pause resume rate cap drain close drill \
-                 load report verify preflight doctor explain completion man version wait undo"
+                 load report verify preflight doctor explain config completion man version wait undo"
             .split_whitespace()
     {
         assert!(Cli::command().find_subcommand(verb).is_some(), "{verb}");

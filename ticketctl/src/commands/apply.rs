@@ -62,12 +62,12 @@ pub(crate) async fn run(args: Args, globals: Globals) -> Done {
         #[cfg(feature = "cluster")]
         Place::Cluster(cluster) => {
             let texts: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
-            let names: Vec<&str> = sales.iter().map(|sale| sale.name.as_str()).collect();
-            let what = format!("applies {}.", names.join(", "));
-            let Some(said) = said(&what, &args.change, &globals)? else {
+            let changes = cluster.changes(&texts).await?;
+            let what: Vec<String> = changes.iter().map(place::declare::Change::told).collect();
+            let Some(said) = said(&format!("{}.", what.join("\n")), &args.change, &globals)? else {
                 return Ok(Exit::Ok);
             };
-            cluster.apply(&texts, &said, args.change.dry_run).await?
+            cluster.apply(changes, &said, args.change.dry_run).await?
         }
     };
     let json = json!({"apiVersion": "urr.io/v1", "kind": "Applied", "items": results.iter().map(|(_, json)| json.clone()).collect::<Vec<_>>()});
@@ -135,7 +135,7 @@ async fn to_control(
 }
 
 /// What differs, old -> new.
-fn differences(old: &Sale, new: &Sale) -> Vec<String> {
+pub(crate) fn differences(old: &Sale, new: &Sale) -> Vec<String> {
     let mut lines = Vec::new();
     let mut tell = |what: &str, old: String, new: String| {
         if old != new {

@@ -37,6 +37,19 @@ pub(crate) fn run(args: &Args) -> Done {
         print(&table.render(false, true));
         return Ok(Exit::Ok);
     };
+    let (root, here) = look_up(field)?;
+    if args.recursive {
+        say(field);
+        tree(&root, &here, 1);
+        return Ok(Exit::Ok);
+    }
+    let json = json!({"field": field, "type": type_of(&root, &here), "text": text_of(&here), "schema": resolved(&root, &here)});
+    show(&args.output, &json, || tell(field, &root, &here))?;
+    Ok(Exit::Ok)
+}
+
+/// The schema of `field`, and of the kind it is in.
+fn look_up(field: &str) -> Result<(Value, Value), Failure> {
     let mut steps = field.split('.');
     let kind = steps.next().unwrap_or_default().to_lowercase();
     let kind = kind.strip_suffix('s').filter(|k| known(k)).unwrap_or(&kind);
@@ -67,14 +80,7 @@ pub(crate) fn run(args: &Args) -> Done {
         };
         here = schema.clone();
     }
-    if args.recursive {
-        say(field);
-        tree(&root, &here, 1);
-        return Ok(Exit::Ok);
-    }
-    let json = json!({"field": field, "type": type_of(&root, &here), "text": text_of(&here), "schema": resolved(&root, &here)});
-    show(&args.output, &json, || tell(field, &root, &here))?;
-    Ok(Exit::Ok)
+    Ok((root, here))
 }
 
 fn known(kind: &str) -> bool {
@@ -273,6 +279,7 @@ fn first_sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     /// Paths of fields without a word of explanation.
     fn unexplained(root: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
@@ -300,15 +307,61 @@ mod tests {
         assert!(found.is_empty(), "without a text: {found:#?}");
     }
 
-    fn explained(field: &str) -> Result<String, String> {
-        let args = Args {
-            field: Some(field.to_owned()),
-            recursive: false,
-            output: Format::Table,
-        };
-        run(&args)
-            .map(|_| String::new())
-            .map_err(|failure| failure.to_string())
+    /// Every name that stands under `properties` anywhere in a schema, with its text.
+    fn written(schema: &Value, found: &mut BTreeSet<(String, String)>) {
+        match schema {
+            Value::Object(keys) => {
+                for (key, value) in keys {
+                    if let ("properties", Some(properties)) = (key.as_str(), value.as_object()) {
+                        let told = properties.iter();
+                        found.extend(told.map(|(name, schema)| (name.clone(), text_of(schema))));
+                    }
+                    written(value, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| written(item, found)),
+            _ => {}
+        }
+    }
+
+    /// Every path that can be asked for, with the text its schema carries itself.
+    fn reachable(root: &Value, schema: &Value, path: &str, found: &mut Vec<(String, String)>) {
+        for (name, schema, _) in fields(root, schema) {
+            let path = format!("{path}.{name}");
+            found.push((path.clone(), text_of(&schema)));
+            assert!(
+                path.matches('.').count() < 12,
+                "{path} is deeper than a page shows"
+            );
+            reachable(root, &schema, &path, found);
+        }
+    }
+
+    #[test]
+    fn whatever_stands_in_a_schema_can_be_asked_for() {
+        for (kind, schema) in kinds() {
+            let mut paths = Vec::new();
+            reachable(&schema, &schema, kind, &mut paths);
+            let mut missing = BTreeSet::new();
+            written(&schema, &mut missing);
+            assert!(paths.len() >= missing.len() && missing.len() > 20, "{kind}");
+            for (path, text) in &paths {
+                let name = path.rsplit('.').next().unwrap().to_owned();
+                missing.remove(&(name.clone(), text.clone()));
+                // A choice by key is told with the choice's own text.
+                missing.remove(&(name, String::new()));
+                let (_, found) = look_up(path).unwrap_or_else(|failure| panic!("{failure}"));
+                assert!(!tell(path, &schema, &found).is_empty());
+            }
+            assert!(
+                missing.is_empty(),
+                "{kind}: in the schema and out of reach: {missing:#?}"
+            );
+        }
+    }
+
+    fn explained(field: &str) -> Result<(), String> {
+        look_up(field).map(|_| ()).map_err(|failure| failure.to_string())
     }
 
     #[test]

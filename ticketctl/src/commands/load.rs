@@ -55,7 +55,8 @@ pub(crate) struct Args {
 
 /// Loads, or merges.
 pub(crate) async fn run(args: Args, globals: Globals) -> Done {
-    let scenario = Scenario::load(&args.file).map_err(|error| Failure::bad_input(error.to_string()))?;
+    let file = Scenario::load(&args.file).map_err(|error| Failure::bad_input(error.to_string()))?;
+    let scenario = one_sale(&file, args.sale.as_deref())?;
     let parts = if args.merge.is_empty() {
         let segment = args.segment.unwrap_or(Segment::WHOLE);
         let part = send(&args, &globals, &scenario, segment).await?;
@@ -83,6 +84,23 @@ pub(crate) async fn run(args: Args, globals: Globals) -> Done {
     judged(&args, &result)
 }
 
+/// The scenario of the one sale that is loaded: a generator is given one, and of a file with several it is
+/// told which.
+fn one_sale(file: &Scenario, wanted: Option<&str>) -> Result<Scenario, Failure> {
+    let mut each = file.each();
+    if let ([_], true) = (each.as_slice(), file.sales.is_empty()) {
+        return Ok(each.remove(0));
+    }
+    let names: Vec<&str> = each.iter().map(|sale| sale.name.as_str()).collect();
+    let remedy = format!("name one with --sale: {}", names.join(", "));
+    let found = each
+        .iter()
+        .find(|sale| Some(sale.name.as_str()) == wanted || Some(sale.title.as_str()) == wanted);
+    found
+        .cloned()
+        .ok_or_else(|| Failure::bad_input(format!("{} has {} sales", file.name, each.len())).remedy(remedy))
+}
+
 fn part(file: &Path) -> Result<SegmentResult, Failure> {
     let wrong = |error: &dyn std::error::Error| {
         Failure::bad_input(format!("{} is no segment's result", file.display())).because(error)
@@ -97,8 +115,16 @@ async fn send(
     scenario: &Scenario,
     segment: Segment,
 ) -> Result<SegmentResult, Failure> {
-    let (api, drill) = place::control(globals, "load").await?;
-    let state = place::resolve(&api, args.sale.as_deref()).await?;
+    let (api, drill) = place::control(globals).await?;
+    // At the control plane a sale is called by its title.
+    let named = args.sale.as_ref().map(|sale| {
+        if *sale == scenario.name {
+            scenario.title.as_str()
+        } else {
+            sale.as_str()
+        }
+    });
+    let state = place::resolve(&api, named).await?;
     let base_url = args
         .target
         .clone()

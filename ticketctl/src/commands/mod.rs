@@ -3,6 +3,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod completion;
+pub(crate) mod config;
 pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod drill;
@@ -31,7 +32,7 @@ use crate::{
     output::Format,
 };
 use serde_json::Value;
-use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
+use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode, time::Duration};
 
 /// Carries out what was asked.
 pub(crate) fn run(cli: Cli) -> ExitCode {
@@ -42,14 +43,15 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             let name = std::iter::once(OsString::from("urr"));
             urr::cli::main(name.chain(args))
         }
-        Command::Drill(args) => on_runtime_until(drill::run(args)),
-        Command::Watch(args) => on_runtime_until(watch::run(args, globals)),
+        Command::Drill(args) => on_runtime_until(drill::run(args), DRILL_GRACE),
+        Command::Watch(args) => on_runtime_until(watch::run(args, globals), GRACE),
         Command::Validate(args) => at_once(validate::run(&args)),
         Command::Plan(args) => at_once(plan::run(&args)),
         Command::Simulate(args) => at_once(simulate::run(&args)),
         Command::Report(args) => at_once(report::run(&args)),
         Command::Explain(args) => at_once(explain::run(&args)),
         Command::Completion(args) => at_once(completion::run(&args)),
+        Command::Config(args) => at_once(config::run(&args, &globals)),
         Command::Man(args) => at_once(man::run(&args)),
         Command::Doctor(args) => at_once(doctor::run(&args, &globals)),
         Command::Get(args) => on_runtime(Box::pin(get::run(args, globals)) as Work),
@@ -72,6 +74,12 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     }
 }
 
+/// A thread that is stuck in a system call must not hold the exit up.
+const GRACE: Duration = Duration::from_secs(2);
+/// A drill interrupted while it makes a database waits for that thread: it has a directory to remove,
+/// and on a busy machine it is not quick.
+const DRILL_GRACE: Duration = Duration::from_secs(30);
+
 /// A verb that speaks to somebody. Boxed: the largest of them is thirty times the smallest.
 type Work = std::pin::Pin<Box<dyn Future<Output = Done>>>;
 
@@ -89,7 +97,7 @@ fn at_once(done: Done) -> ExitCode {
 }
 
 fn on_runtime(command: Work) -> ExitCode {
-    on_runtime_until(async move {
+    let told = async move {
         match command.await {
             Ok(exit) => exit,
             Err(failure) => {
@@ -97,12 +105,13 @@ fn on_runtime(command: Work) -> ExitCode {
                 failure.exit
             }
         }
-    })
+    };
+    on_runtime_until(told, GRACE)
 }
 
 /// Runs on this very thread (see `drill::fleet`: children live as long as the thread that started
 /// them), with workers for everything that is spawned.
-fn on_runtime_until(command: impl Future<Output = Exit>) -> ExitCode {
+fn on_runtime_until(command: impl Future<Output = Exit>, grace: Duration) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -111,8 +120,7 @@ fn on_runtime_until(command: impl Future<Output = Exit>) -> ExitCode {
         }
     };
     let exit = runtime.block_on(command);
-    // A thread that is stuck in a system call must not hold the exit up.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    runtime.shutdown_timeout(grace);
     exit.into()
 }
 

@@ -56,7 +56,7 @@ pub(crate) struct Args {
 
 /// Looks at everything; exits with 4 when something is not as it must be.
 pub(crate) async fn run(args: Args, globals: Globals) -> Done {
-    let (api, drill) = place::control(&globals, "preflight").await?;
+    let (api, drill) = place::control(&globals).await?;
     let state = place::resolve(&api, args.sale.as_deref()).await?;
     let mut checks = of_control(&api, &state).await?;
     let variables = variables(&args, drill.as_deref())?;
@@ -112,7 +112,7 @@ async fn of_control(api: &Api, state: &SaleState) -> Result<Vec<Check>, Failure>
     let now = SystemClock::shared().now();
     let mut checks = vec![Check::pass(
         "control plane",
-        format!("answers in {} ms ({})", took.as_millis(), api.base),
+        format!("answers in {} ms ({})", took.as_millis(), api.shown),
     )];
     let half_ms = i64::try_from(took.as_millis() / 2).unwrap_or(0);
     let apart_ms = now.since(snapshot.at) - half_ms;

@@ -64,7 +64,14 @@ fn tell(report: &Value, dir: &Path) -> Result<String, Failure> {
         audit: part(report, "audit", dir)?,
         sale: part(report, "sale", dir)?,
         snapshots: Vec::new(),
-        meta: Meta::default(),
+        meta: Meta {
+            stages: part(report, "stages", dir)?,
+            storage: part(report, "storage", dir)?,
+            processes: part(report, "processes", dir)?,
+            memory_most_bytes: part(report, "memoryMostBytes", dir)?,
+            ..Meta::default()
+        },
+        sales: Vec::new(),
     };
     let title = run.load.title.clone();
     let mut verdict = verdict_of(&run, Vec::new());

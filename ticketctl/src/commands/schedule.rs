@@ -149,7 +149,13 @@ impl Wanted {
                     return Ok(Exit::Ok);
                 };
                 let after = cluster
-                    .reschedule(&object_name, &sale.schedule, &said, self.change.dry_run)
+                    .reschedule(
+                        &object_name,
+                        &known.schedule,
+                        &sale.schedule,
+                        &said,
+                        self.change.dry_run,
+                    )
                     .await?;
                 show(&self.output, &document(&after)?, || format!("{what} Done.\n"))?;
                 Ok(Exit::Ok)

@@ -9,9 +9,9 @@ use crate::{
     output::Format,
     source::{self, Source},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
-use urr_core::simulate::{Opening, Usual, simulate};
+use urr_core::simulate::{Forecast, Opening, Usual, simulate};
 
 /// What to simulate.
 #[derive(Debug, clap::Args)]
@@ -78,38 +78,72 @@ impl Assumed {
 
 /// Simulates and draws.
 pub(crate) fn run(args: &Args) -> Done {
-    let (title, opening) = opening(&args.file, args.seed, &args.assumed)?;
-    let forecast = simulate(&opening);
-    let json = json!({
-        "apiVersion": "urr.io/forecast/v1",
-        "kind": "Forecast",
-        "title": title,
-        "forecast": document(&forecast)?,
-    });
-    show(&args.output, &json, || draw(&title, &forecast, Ink::of_locale()))?;
+    let mut forecasts = Vec::new();
+    for (title, opening) in openings(&args.file, args.seed, &args.assumed)? {
+        forecasts.push((title, simulate(&opening)));
+    }
+    let json = |(title, forecast): &(String, Forecast)| -> Result<Value, Failure> {
+        Ok(json!({
+            "apiVersion": "urr.io/forecast/v1",
+            "kind": "Forecast",
+            "title": title,
+            "forecast": document(forecast)?,
+        }))
+    };
+    let all = match forecasts.as_slice() {
+        [alone] => json(alone)?,
+        several => json!({
+            "apiVersion": "urr.io/forecast/v1",
+            "kind": "ForecastList",
+            "items": several.iter().map(json).collect::<Result<Vec<_>, _>>()?,
+        }),
+    };
+    show(&args.output, &all, || {
+        let drawn = forecasts
+            .iter()
+            .map(|(title, forecast)| draw(title, forecast, Ink::of_locale()));
+        drawn.collect::<Vec<_>>().join("\n")
+    })?;
     Ok(Exit::Ok)
 }
 
-/// The opening that `file` describes, and its name.
+/// The opening that `file` describes, and its name; the first, where it describes several.
 pub(crate) fn opening(
     file: &std::path::Path,
     seed: Option<u64>,
     assumed: &Assumed,
 ) -> Result<(String, Opening), Failure> {
-    let (title, mut opening) = match source::read(file)? {
-        Source::Scenario(scenario) => {
-            let sale = scenario.sale(uuid::Uuid::nil(), urr_core::time::Millis(0));
-            (scenario.title.clone(), forecast::of_scenario(&scenario, sale))
-        }
+    let mut openings = openings(file, seed, assumed)?;
+    Ok(openings.remove(0))
+}
+
+/// Every opening that `file` describes, with its name; never none.
+fn openings(
+    file: &std::path::Path,
+    seed: Option<u64>,
+    assumed: &Assumed,
+) -> Result<Vec<(String, Opening)>, Failure> {
+    let mut openings = match source::read(file)? {
+        Source::Scenario(scenario) => scenario
+            .each()
+            .iter()
+            .map(|one| {
+                let sale = one.sale(uuid::Uuid::nil(), urr_core::time::Millis(0));
+                (one.title.clone(), forecast::of_scenario(one, sale))
+            })
+            .collect(),
         Source::Sale(sale, peak_per_s) => {
             let usual = assumed.usual(sale.expected_visitors, peak_per_s);
-            (sale.name.clone(), Opening::usual(*sale, usual, 1))
+            vec![(sale.name.clone(), Opening::usual(*sale, usual, 1))]
         }
     };
     if let Some(seed) = seed {
-        opening.seed = seed;
+        openings.iter_mut().for_each(|(_, opening)| opening.seed = seed);
     }
-    let visitors = opening.sale.expected_visitors;
+    let visitors = openings
+        .iter()
+        .map(|(_, opening)| opening.sale.expected_visitors)
+        .sum();
     if visitors > MOST_VISITORS {
         return Err(Failure::bad_input(format!(
             "{} visitors are more than are simulated one by one",
@@ -120,7 +154,7 @@ pub(crate) fn opening(
             crate::text::grouped(MOST_VISITORS)
         )));
     }
-    Ok((title, opening))
+    Ok(openings)
 }
 
 /// Half a gigabyte of visitors.

@@ -69,7 +69,7 @@ pub(crate) async fn cap(args: CapArgs, globals: Globals) -> Done {
 }
 
 async fn steer(args: HoldArgs, globals: Globals, change: Override) -> Done {
-    let (api, _) = place::control(&globals, change.name()).await?;
+    let (api, _) = place::control(&globals).await?;
     let state = place::resolve(&api, args.sale.as_deref()).await?;
     let what = consequence(&state, change);
     // The very rule the control plane will apply, before anybody is asked.

@@ -32,7 +32,7 @@ pub(crate) struct Args {
 
 /// Shows the figures, or shows them for ever.
 pub(crate) async fn run(args: Args, globals: Globals) -> Done {
-    let (api, _) = place::control(&globals, "top").await?;
+    let (api, _) = place::control(&globals).await?;
     let mut headings = !args.no_headers;
     loop {
         let ids = match &args.sale {

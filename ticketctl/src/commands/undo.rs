@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 /// Takes it back.
 pub(crate) async fn run(args: Args, globals: Globals) -> Done {
-    let (api, _) = place::control(&globals, "undo").await?;
+    let (api, _) = place::control(&globals).await?;
     let state = place::resolve(&api, args.sale.as_deref()).await?;
     let log = api
         .audit(state.sale.id)

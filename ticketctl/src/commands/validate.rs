@@ -8,6 +8,7 @@ use crate::{
     text::{duration_s, grouped, instant},
 };
 use std::path::PathBuf;
+use urr_loadgen::Scenario;
 
 /// What to check.
 #[derive(Debug, clap::Args)]
@@ -38,13 +39,21 @@ pub(crate) fn run(args: &Args) -> Done {
 
 fn tell(source: &Source) -> String {
     match source {
-        Source::Scenario(scenario) => format!(
-            "\"{}\": {} visitors for {} seats, opens after {}",
-            scenario.title,
-            grouped(u64::from(scenario.crowd.visitors) + u64::from(scenario.browsers)),
-            grouped(scenario.seats()),
-            duration_s(scenario.sale.opens_in_ms.max(0).unsigned_abs() / 1000),
-        ),
+        Source::Scenario(scenario) => {
+            let each = scenario.each();
+            let visitors = |sale: &Scenario| u64::from(sale.crowd.visitors) + u64::from(sale.browsers);
+            let sales = match each.len() {
+                1 => String::new(),
+                n => format!("{n} sales, "),
+            };
+            format!(
+                "\"{}\": {sales}{} visitors for {} seats, opens after {}",
+                scenario.title,
+                grouped(each.iter().map(visitors).sum()),
+                grouped(each.iter().map(Scenario::seats).sum()),
+                duration_s(scenario.sale.opens_in_ms.max(0).unsigned_abs() / 1000),
+            )
+        }
         Source::Sale(sale, _) => format!(
             "\"{}\": {} people expected for {} seats, opens {}",
             sale.name,

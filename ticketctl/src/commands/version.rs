@@ -24,8 +24,8 @@ pub(crate) async fn run(args: Args, globals: Globals) -> Done {
         match crate::place::find(&globals).await? {
             Place::Control(api, _) => {
                 let sales = api.list().await.map_err(|error| crate::place::refused(&error))?;
-                server = json!({"control": api.base, "api": "control/v1", "sales": sales.len()});
-                told = format!("control API {} (control/v1), {} sales\n", api.base, sales.len());
+                server = json!({"control": api.shown, "api": "control/v1", "sales": sales.len()});
+                told = format!("control API {} (control/v1), {} sales\n", api.shown, sales.len());
             }
             #[cfg(feature = "cluster")]
             Place::Cluster(cluster) => {

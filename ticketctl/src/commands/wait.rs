@@ -56,7 +56,17 @@ impl FromStr for Goal {
             return Ok(Self::Gone);
         }
         if let Some(phase) = text.strip_prefix("phase=") {
-            let known = ["scheduled", "preQueue", "open", "paused", "soldOut", "closed"];
+            // `preScaling` and `aborted` are a cluster's.
+            let known = [
+                "scheduled",
+                "preScaling",
+                "preQueue",
+                "open",
+                "paused",
+                "soldOut",
+                "closed",
+                "aborted",
+            ];
             let same = |known: &&&str| known.to_lowercase() == phase.replace('-', "").to_lowercase();
             return match known.iter().find(same) {
                 Some(phase) => Ok(Self::Phase((*phase).to_owned())),

@@ -66,7 +66,7 @@ pub(crate) struct Looks {
     /// Colours: dark, light, high-contrast or mono.
     #[arg(long, value_name = "NAME", value_parser = palette)]
     pub(crate) theme: Option<Palette>,
-    /// Keys and looks [default: ticketctl/config.yaml in the user's configuration].
+    /// Keys and looks [default: ticketctl/tui.yaml in the user's configuration].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print a configuration with every setting explained, and do nothing else.
@@ -127,7 +127,7 @@ async fn watch(args: Args, globals: Globals) -> super::Done {
     if let Some(file) = &args.replay {
         return replay(&args, file).await;
     }
-    let (api, _) = place::control(&globals, "watch").await?;
+    let (api, _) = place::control(&globals).await?;
     // A wrong token or an unknown sale is said once, not retried for ever.
     let state = place::resolve(&api, args.sale.as_deref()).await?;
     let control = api
@@ -160,7 +160,7 @@ async fn watch(args: Args, globals: Globals) -> super::Done {
     let exit = if output == Output::Screen {
         let screen = Screen {
             title: state.sale.name.clone(),
-            url: api.base.clone(),
+            url: api.shown.clone(),
             control,
             environment: Environment::named(args.environment.as_deref()),
             options: args.looks.options()?,

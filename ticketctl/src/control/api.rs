@@ -33,9 +33,12 @@ pub(crate) struct Hand {
 pub(crate) struct Api {
     http: Client,
     /// Its base URL, without a slash at the end.
-    pub(crate) base: String,
+    base: String,
+    /// Where it is, for people.
+    pub(crate) shown: String,
     token: String,
     timeout: Duration,
+    names: Vec<(String, SaleId)>,
 }
 
 impl Api {
@@ -44,14 +47,30 @@ impl Api {
         Ok(Self {
             http: Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?,
             base: base.trim_end_matches('/').to_owned(),
+            shown: base.trim_end_matches('/').to_owned(),
             token: token.to_owned(),
             timeout: timeout.unwrap_or(ANSWER_TIMEOUT),
+            names: Vec::new(),
         })
+    }
+
+    /// The same, where the base URL is a way of our own that would tell people nothing; `names` are
+    /// those under which the place it leads to knows sales.
+    pub(crate) fn seen_as(mut self, shown: String, names: Vec<(String, SaleId)>) -> Self {
+        self.shown = shown;
+        self.names = names;
+        self
+    }
+
+    /// The sale that the place itself calls `name`.
+    pub(crate) fn id_of(&self, name: &str) -> Option<SaleId> {
+        let mut names = self.names.iter();
+        names.find(|(known, _)| known == name).map(|(_, id)| *id)
     }
 
     /// One of its sales, for following and steering.
     pub(crate) fn sale(&self, sale: SaleId) -> Result<super::ControlClient, reqwest::Error> {
-        super::ControlClient::new(&self.base, &self.token, sale)
+        Ok(super::ControlClient::new(&self.base, &self.token, sale)?.seen_as(&self.shown))
     }
 
     /// All sales, in the order in which they open.
@@ -109,9 +128,9 @@ impl Api {
     }
 
     async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ControlError> {
-        let response = answered(&self.base, request).await?;
+        let response = answered(&self.shown, request).await?;
         response.json().await.map_err(|source| ControlError::Garbled {
-            url: self.base.clone(),
+            url: self.shown.clone(),
             source,
         })
     }

@@ -82,6 +82,8 @@ pub(crate) enum ControlError {
 pub(crate) struct ControlClient {
     http: Client,
     base: String,
+    /// Where it is, for people.
+    shown: String,
     token: String,
     sale: SaleId,
 }
@@ -99,9 +101,17 @@ impl ControlClient {
         Ok(Self {
             http: Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?,
             base: base.trim_end_matches('/').to_owned(),
+            shown: base.trim_end_matches('/').to_owned(),
             token: token.to_owned(),
             sale,
         })
+    }
+
+    /// The same, told to people as `shown`.
+    #[must_use]
+    pub(super) fn seen_as(mut self, shown: &str) -> Self {
+        shown.clone_into(&mut self.shown);
+        self
     }
 
     /// Announces the sale, or changes it.
@@ -151,7 +161,7 @@ impl ControlClient {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ControlError> {
-        answered(&self.base, request).await
+        answered(&self.shown, request).await
     }
 
     /// Where and with what, for whoever hands this control API on to other processes.
@@ -160,10 +170,11 @@ impl ControlClient {
     }
 }
 
-/// Sends `request` to the control API at `base`; a refusal is an error that quotes its reason.
-pub(super) async fn answered(base: &str, request: RequestBuilder) -> Result<Response, ControlError> {
+/// Sends `request` to the control API that people know as `shown`; a refusal is an error that quotes
+/// its reason.
+pub(super) async fn answered(shown: &str, request: RequestBuilder) -> Result<Response, ControlError> {
     let response = request.send().await.map_err(|source| ControlError::Unreachable {
-        url: base.to_owned(),
+        url: shown.to_owned(),
         source,
     })?;
     let status = response.status();

@@ -23,11 +23,12 @@ pub(super) struct Auditor {
 }
 
 impl Auditor {
-    /// Takes the first reading; call before the first visitor.
-    pub(super) async fn arrive(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Self> {
-        let stores = Stores::from_settings(settings, vec![settings.urls.vwr.clone()])
+    /// Takes the first reading; call before the first visitor of so many `sales`.
+    pub(super) async fn arrive(settings: &Settings, sales: u64, clock: &SharedClock) -> anyhow::Result<Self> {
+        let mut stores = Stores::from_settings(settings, vec![settings.urls.vwr.clone()])
             .await
             .context("opening the stores for the auditor")?;
+        stores.sales = sales;
         let before = PollCounters::read(&stores.metrics_urls, clock.now())
             .await
             .context("the auditor's first reading")?;

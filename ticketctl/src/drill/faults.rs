@@ -20,7 +20,8 @@ pub(super) struct Unrest<'a> {
     pub(super) fleet: &'a Fleet,
     pub(super) board: &'a Board,
     pub(super) clock: &'a SharedClock,
-    pub(super) witness: &'a Witness,
+    /// Of every sale: all of them stand on the same services.
+    pub(super) witnesses: Vec<&'a Witness>,
 }
 
 impl Unrest<'_> {
@@ -70,7 +71,9 @@ impl Unrest<'_> {
             .with_context(|| format!("the scenario kills {name}"))?;
         let now = self.clock.now();
         if behind_the_door(fault.kill) {
-            self.witness.capacity_lost(now);
+            self.witnesses
+                .iter()
+                .for_each(|witness| witness.capacity_lost(now));
         }
         let Some(back_in_ms) = fault.restart_after_ms else {
             self.board
@@ -95,7 +98,9 @@ impl Unrest<'_> {
             .with_context(|| format!("{name} was killed and restarted"))?;
         let now = self.clock.now();
         if behind_the_door(process) {
-            self.witness.capacity_back(now);
+            self.witnesses
+                .iter()
+                .for_each(|witness| witness.capacity_back(now));
         }
         self.board.note(now, "drill", format!("{name} is back"));
         Ok(())

@@ -77,6 +77,8 @@ struct Shared {
 #[derive(Debug)]
 struct Member {
     spec: Spec,
+    /// For whoever counts what it takes; signals go by `orders` only.
+    pid: Option<u32>,
     orders: mpsc::Sender<Order>,
     ended: watch::Receiver<bool>,
 }
@@ -123,7 +125,8 @@ impl Fleet {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("starting {}", spec.name))?;
-        tracing::info!(name = spec.name, pid = child.id(), "started");
+        let pid = child.id();
+        tracing::info!(name = spec.name, pid, "started");
         let (orders, inbox) = mpsc::channel(4);
         let (set_ended, ended) = watch::channel(false);
         let shared = Arc::downgrade(&self.0);
@@ -143,6 +146,7 @@ impl Fleet {
             spec.name,
             Member {
                 spec: spec.clone(),
+                pid,
                 orders,
                 ended,
             },
@@ -238,6 +242,15 @@ impl Fleet {
                 tracing::debug!(name, "was not running");
             }
         }
+    }
+
+    /// The processes as they are running, by name.
+    pub(crate) fn pids(&self) -> Vec<(u32, &'static str)> {
+        let members = self.members();
+        let running = members.iter().filter(|(_, member)| !*member.ended.borrow());
+        running
+            .filter_map(|(name, member)| Some((member.pid?, *name)))
+            .collect()
     }
 
     /// The end of a child's log.

@@ -1,6 +1,6 @@
 //! `ticketctl drill`: hosts a whole opening on this machine.
 //!
-//! A drill is a row of steps, one file each; [`steps`] says in which order, [`Host`] holds what is
+//! A drill is a row of steps, one file each; [`mod@steps`] says in which order, [`Host`] holds what is
 //! running, and whatever happens (an error, a child that dies, Ctrl-C at any instant) the host
 //! takes it all down again. Screens watch the board; no step knows whether there is one.
 
@@ -13,10 +13,14 @@ mod load_view;
 mod plan;
 mod ports;
 mod preflight;
+mod processes;
 mod report;
 mod run_dir;
 mod services;
 mod settle;
+mod stand;
+mod steps;
+mod together;
 mod venue;
 mod witness;
 
@@ -27,33 +31,24 @@ use crate::{
     control::ControlClient,
     exit::Exit,
     picture::{Board, Stage, Verdict},
-    running::{self, Announced, Running},
+    running::Announced,
     signals::Interrupts,
-    text::countdown,
 };
 use anyhow::Context as _;
-use audit::Auditor;
 use fleet::{Death, Fleet};
 use run_dir::RunDir;
 use services::Services;
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::Instant,
 };
+use steps::steps;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
-use urr_kit::{
-    Secrets,
-    clock::SharedClock,
-    engines::{EngineOptions, Engines},
-};
-use urr_loadgen::measure::Live;
-use venue::Organiser;
-use witness::Witness;
+use urr_kit::{clock::SharedClock, engines::Engines};
 
 /// What a drill is given by whoever started it.
 pub(crate) struct Stagehands {
@@ -157,128 +152,6 @@ pub(crate) async fn run(plan: &Plan, hands: &Stagehands) -> Result<Verdict, Fail
     }
 }
 
-/// From an empty machine to a verdict.
-async fn steps(plan: &Plan, hands: &Stagehands, host: &mut Host, dir: &Path) -> anyhow::Result<Verdict> {
-    let Stagehands { board, clock, .. } = hands;
-    let scenario = &plan.scenario;
-    preflight::check(plan, dir)?;
-
-    board.stage(Stage::Engines, "PostgreSQL, Redis, DynamoDB");
-    let secrets = Arc::new(Secrets::generate().context("drawing secrets")?);
-    let engines = host.engines.insert(Engines::start(engine_options(plan)).await?);
-    let settings = engines.settings();
-
-    board.stage(Stage::Services, "");
-    let services = services::start(scenario, &settings, &secrets, &host.fleet, board).await?;
-    let services = &*host.services.insert(services);
-
-    let auditor = Auditor::arrive(&services.settings, clock).await?;
-
-    board.stage(
-        Stage::Venue,
-        format!("{} seats", crate::text::grouped(scenario.seats())),
-    );
-    let organiser = Organiser::new(services, &secrets, clock.now())?;
-    let id = organiser.build(scenario, clock.now()).await?;
-
-    // The hall stands; from here on every instant is fixed.
-    let sale = scenario.sale(id, clock.now());
-    let opens_at = sale.schedule.opens_at;
-    board.stage(Stage::Sale, "");
-    board.opens_at(opens_at);
-    organiser.announce(scenario, &sale).await?;
-    let control = ControlClient::new(&services.settings.urls.control, &secrets.control_api_token, id)
-        .context("building an HTTP client")?;
-    control.put(&sale).await.context("announcing the sale")?;
-    hands.control.send_replace(Some(control.clone()));
-    host.announced = announce(scenario, services, &secrets, &control, clock.now());
-    let witness = Witness::new(clock.now(), sale.capacity.replicas);
-    let mut recordings = vec![dir.join("snapshots.ndjson")];
-    recordings.extend(plan.record.clone());
-    host.feed = Some(feed::start(
-        control,
-        board.clone(),
-        witness.clone(),
-        &recordings,
-        host.stop.child_token(),
-    )?);
-
-    board.stage(Stage::Load, "");
-    board.note(
-        clock.now(),
-        "drill",
-        format!("announced; {}", countdown(clock.now(), opens_at)),
-    );
-    let target = urr_loadgen::Target {
-        base_url: services.public.clone(),
-        sale: sale.clone(),
-        hall: scenario.hall(),
-        secrets: Arc::clone(&secrets),
-        opt_in: None,
-    };
-    let live = Arc::new(Live::new());
-    let run = load::Run {
-        scenario,
-        target: &target,
-        live: Arc::clone(&live),
-        stop: host.stop.child_token(),
-        dir,
-        board,
-    };
-    let unrest = faults::Unrest {
-        faults: &scenario.faults,
-        opens_at,
-        fleet: &host.fleet,
-        board,
-        clock,
-        witness: &witness,
-    };
-    let (result, unapplied) = load::with_faults(run, unrest).await?;
-    for stage in result.stages() {
-        board.note(clock.now(), "load", stage.to_string());
-    }
-
-    let settling = Instant::now();
-    board.stage(Stage::Quiesce, "");
-    let quiet = settle::Quiet {
-        services,
-        secrets: &secrets,
-        sale: id,
-        hold_ttl_s: sale.admission.hold_ttl_s,
-    };
-    let mut unsettled = quiet.wait(board).await?;
-    unsettled.extend(unapplied);
-    let took_s = |since: Instant| since.elapsed().as_secs_f64();
-    board.note(
-        clock.now(),
-        "drill",
-        format!("settled in {:.1} s", took_s(settling)),
-    );
-
-    let auditing = Instant::now();
-    board.stage(Stage::Audit, "");
-    let audit = auditor
-        .judge(&sale, &result.observations.laws, &witness, dir)
-        .await?;
-    board.note(
-        clock.now(),
-        "drill",
-        format!("audited in {:.1} s", took_s(auditing)),
-    );
-
-    board.stage(Stage::Report, "");
-    let outcome = report::Outcome {
-        plan,
-        sale,
-        load: result,
-        audit,
-        witness: &witness,
-        unsettled,
-        storage: auditor.storage(),
-    };
-    outcome.conclude(dir, board)
-}
-
 impl Host {
     /// Takes everything down, the youngest first.
     async fn stop(self) {
@@ -297,40 +170,6 @@ impl Host {
         {
             tracing::error!(%error, "the engines' directory was not removed");
         }
-    }
-}
-
-/// Tells the other commands of this user where the drill is. One that cannot be found so can be
-/// told with `--control`, so this fails nothing.
-fn announce(
-    scenario: &urr_loadgen::Scenario,
-    services: &Services,
-    secrets: &Secrets,
-    control: &ControlClient,
-    now: urr_core::time::Millis,
-) -> Option<Announced> {
-    let (url, token, sale) = control.address();
-    let env = services.settings.to_env().into_iter().chain(secrets.to_env());
-    let running = Running {
-        pid: std::process::id(),
-        title: scenario.title.clone(),
-        control_url: url.to_owned(),
-        token: token.to_owned(),
-        sale,
-        public_url: services.public.clone(),
-        env: env.collect(),
-        since: now,
-    };
-    running::announce(&running)
-        .inspect_err(|error| tracing::warn!(%error, "other commands will not find this drill by themselves"))
-        .ok()
-}
-
-fn engine_options(plan: &Plan) -> EngineOptions {
-    EngineOptions {
-        program_dirs: plan.engines_dir.clone().into_iter().collect(),
-        search_system: plan.engines_dir.is_none(),
-        ..EngineOptions::default()
     }
 }
 
@@ -360,6 +199,7 @@ fn files(dir: &Path) -> Vec<(&'static str, PathBuf)> {
         ("junit", "junit.xml"),
         ("recording", "snapshots.ndjson"),
         ("evidence", crate::evidence::FILE),
+        ("sales", "sales"),
         ("logs", "logs"),
     ]
     .into_iter()

@@ -23,7 +23,7 @@ pub(super) fn check(plan: &Plan, files_dir: &Path) -> anyhow::Result<()> {
 /// Raises the soft limit of open files as far as needed; says what to do when the hard one is
 /// too low. Children inherit it.
 fn open_files(plan: &Plan) -> anyhow::Result<()> {
-    let connections = u64::from(plan.scenario.limits.connections) + u64::from(plan.scenario.browsers);
+    let connections = u64::from(plan.scenario.limits.connections) + u64::from(plan.scenario.all_browsers());
     let needed = connections * FILES_PER_CONNECTION + OTHER_FILES;
     let limit = getrlimit(Resource::Nofile);
     let enough = |limit: Option<u64>| limit.is_none_or(|n| n >= needed);

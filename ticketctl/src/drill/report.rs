@@ -1,10 +1,10 @@
-//! The run's report files, and the verdict that screens and the summary show. Both come from one
-//! [`RunReport`], so they cannot disagree.
+//! What a drill leaves behind: the report's files, and the verdict for screen and summary. Of several
+//! sales each gets a report of its own, and the run's report is their sum.
 
-use super::{load_view, plan::Plan, witness::Witness};
+use super::{load::Came, load_view, plan::Plan, processes::Taken, stand::Stand, together, witness::Witness};
 use crate::{
     exit::Exit,
-    forecast::forecast_vs_outcome,
+    forecast::{self, Comparison, forecast_vs_outcome},
     picture::{Board, LawLine, LawVerdict, ThresholdLine, Verdict},
     text::grouped,
 };
@@ -12,70 +12,118 @@ use anyhow::Context as _;
 use std::{path::Path, time::Duration};
 use urr_core::{
     audit::{AuditReport, Finding, Verdict as Found},
-    sale::Sale,
+    snapshot::EventLine,
 };
 use urr_loadgen::{
     LoadResult,
-    report::{Conclusion, Meta, RunReport, StorageUse},
+    report::{Conclusion, Meta, RunReport, StorageUse, foretold::Foretold, human},
 };
 
-/// Everything the run has come to.
+/// The steps of a drill that follow the visitors, as its report calls them.
+pub(super) const AFTER_THE_VISITORS: [&str; 2] = ["settling", "audit"];
+
+/// Everything that is known at the end.
 pub(super) struct Outcome<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) sale: Sale,
-    pub(super) load: LoadResult,
-    pub(super) audit: AuditReport,
+    pub(super) stands: &'a [Stand],
+    pub(super) came: Came,
+    /// Of each sale.
+    pub(super) audits: Vec<AuditReport>,
+    /// Who saw all sales as one.
     pub(super) witness: &'a Witness,
     pub(super) unsettled: Vec<String>,
     pub(super) storage: StorageUse,
+    pub(super) taken: Taken,
+    /// Steps of the drill and what each took, ms.
+    pub(super) stages: Vec<(String, u64)>,
 }
 
 impl Outcome<'_> {
     /// Writes the report into `dir` and says how the drill ended.
-    pub(super) fn conclude(self, dir: &Path, board: &Board) -> anyhow::Result<Verdict> {
-        let Self {
-            plan,
-            sale,
-            load,
-            audit,
-            witness,
-            unsettled,
-            storage,
-        } = self;
+    pub(super) fn conclude(mut self, dir: &Path, board: &Board) -> anyhow::Result<Verdict> {
         let picture = board.now_showing();
-        let mut events: Vec<_> = picture.notes.into_iter().collect();
+        let mut events: Vec<EventLine> = picture.notes.into_iter().collect();
         if let Some(snapshot) = &picture.snapshot {
             events.extend(snapshot.events.iter().cloned());
         }
         events.sort_by_key(|event| event.at);
-        let report = RunReport {
-            load,
-            audit: Some(audit),
-            sale,
-            snapshots: witness.snapshots(),
-            meta: Meta {
-                scenario_file: plan.file.display().to_string(),
-                about: plan.scenario.about.clone(),
-                sources: plan.scenario.sources.clone(),
-                venue: plan.scenario.sale.venue.clone(),
-                command: format!(
-                    "ticketctl drill {} --seed {}",
-                    plan.file.display(),
-                    plan.scenario.seed
-                ),
-                machine: machine(),
-                version: format!("ticketctl {}", env!("CARGO_PKG_VERSION")),
-                events,
-                storage: Some(storage),
-                ..Meta::default()
-            },
-        };
+        let meta = self.meta(events);
+        let mut comparisons = Vec::with_capacity(self.stands.len());
+        let mut reports = Vec::with_capacity(self.stands.len());
+        let loads = std::mem::take(&mut self.came.sales);
+        let audits = std::mem::take(&mut self.audits);
+        for ((stand, load), audit) in self.stands.iter().zip(loads).zip(audits) {
+            let snapshots = stand.witness.snapshots();
+            let comparison = forecast_vs_outcome(&stand.scenario, stand.sale(), &load, &snapshots);
+            comparison.write(&stand.dir).context("writing the forecast")?;
+            let meta = Meta {
+                forecast: Some(comparison.foretold()),
+                ..meta.clone()
+            };
+            comparisons.push(comparison);
+            reports.push(RunReport {
+                load,
+                audit: Some(audit),
+                sale: stand.sale().clone(),
+                snapshots,
+                meta,
+                sales: Vec::new(),
+            });
+        }
+        let report = self.whole(reports, &comparisons, meta)?;
         urr_loadgen::report::write(dir, &report).context("writing the report")?;
-        let comparison = forecast_vs_outcome(&plan.scenario, &report.sale, &report.load, &report.snapshots);
-        comparison.write(dir).context("writing the forecast")?;
-        let mut verdict = verdict(&report, unsettled);
-        verdict.forecast = comparison.lines();
+        let mut verdict = verdict(&report, self.unsettled);
+        let figures = report.meta.forecast.iter().flat_map(|foretold| &foretold.figures);
+        verdict.forecast = figures.map(forecast::line).collect();
         Ok(verdict)
+    }
+
+    fn meta(&self, events: Vec<EventLine>) -> Meta {
+        let plan = self.plan;
+        Meta {
+            scenario_file: plan.file.display().to_string(),
+            about: plan.scenario.about.clone(),
+            sources: plan.scenario.sources.clone(),
+            venue: plan.scenario.sale.venue.clone(),
+            command: format!(
+                "ticketctl drill {} --seed {}",
+                plan.file.display(),
+                plan.scenario.seed
+            ),
+            machine: machine(),
+            version: format!("ticketctl {}", env!("CARGO_PKG_VERSION")),
+            stages: self.stages.clone(),
+            storage: Some(self.storage),
+            processes: self.taken.processes.clone(),
+            memory_most_bytes: self.taken.memory_most_bytes,
+            events,
+            forecast: None,
+        }
+    }
+
+    /// The report of the run: that of its only sale, or the sum of several.
+    fn whole(
+        &mut self,
+        mut reports: Vec<RunReport>,
+        comparisons: &[Comparison],
+        meta: Meta,
+    ) -> anyhow::Result<RunReport> {
+        let Some(load) = self.came.all.take() else {
+            return reports.pop().context("a drill has a sale");
+        };
+        let sales: Vec<_> = reports.iter().map(|report| &report.sale).collect();
+        let foretold: Vec<Foretold> = comparisons.iter().map(Comparison::foretold).collect();
+        Ok(RunReport {
+            audit: urr_loadgen::report::together::laws(&reports),
+            sale: together::sale(&load.title, &sales).context("a drill has a sale")?,
+            snapshots: self.witness.snapshots(),
+            meta: Meta {
+                forecast: Some(together::foretold(&foretold)),
+                ..meta
+            },
+            load,
+            sales: reports,
+        })
     }
 }
 
@@ -102,10 +150,84 @@ pub(crate) fn verdict(report: &RunReport, unsettled: Vec<String>) -> Verdict {
         funnel: load_view::funnel(&load.funnel),
         asides,
         unsettled,
+        sales: report.sales.iter().map(sale_line).collect(),
+        cost: cost(report),
         forecast: Vec::new(),
         took: Duration::ZERO,
         files: Vec::new(),
     }
+}
+
+/// One of several sales in a line.
+fn sale_line(report: &RunReport) -> String {
+    let LoadResult {
+        scenario,
+        funnel,
+        seats,
+        fairness,
+        ..
+    } = &report.load;
+    format!(
+        "{scenario:<24} {:<18} came {:>9}, let in {:>7}, sold {:>6} of {:>6}, overtaken {}",
+        report.conclusion().word(),
+        grouped(funnel.arrived),
+        grouped(funnel.admitted),
+        grouped(funnel.sold),
+        grouped(*seats),
+        grouped(fairness.inversions.pairs),
+    )
+}
+
+/// What the run took: time part by part, the waiting room's store, memory and CPU.
+fn cost(report: &RunReport) -> Vec<(&'static str, String)> {
+    let meta = &report.meta;
+    let spans = report.load.spans();
+    // What came before the visitors is no part of the opening.
+    let after = meta
+        .stages
+        .iter()
+        .filter(|(stage, _)| AFTER_THE_VISITORS.contains(&stage.as_str()));
+    let parts: Vec<(String, u64)> = spans.into_iter().chain(after.cloned()).collect();
+    let mut cost = Vec::new();
+    if !parts.is_empty() {
+        let told = parts
+            .iter()
+            .map(|(part, ms)| format!("{part} {}", human::millis(*ms)));
+        let sum: u64 = parts.iter().map(|(_, ms)| ms).sum();
+        let told = told.collect::<Vec<_>>().join(", ");
+        cost.push(("time", format!("{told}; together {}", human::millis(sum))));
+    }
+    if let Some(storage) = &meta.storage {
+        cost.push((
+            "store",
+            format!(
+                "{} items written by the waiting room, at most {} in one second; {} reads by {} waiting polls, {} by the clock",
+                grouped(storage.item_writes),
+                grouped(storage.item_writes_most_per_s),
+                grouped(storage.poll_reads),
+                grouped(storage.polls),
+                grouped(storage.clock_reads)
+            ),
+        ));
+    }
+    if let Some(most) = meta.memory_most_bytes {
+        cost.push((
+            "memory",
+            format!("{} at most, all processes together", human::bytes(most)),
+        ));
+    }
+    if !meta.processes.is_empty() {
+        let each = meta.processes.iter().map(|process| {
+            format!(
+                "{} {:.1} s and {}",
+                process.name,
+                process.cpu_s,
+                human::bytes(process.memory_most_bytes)
+            )
+        });
+        cost.push(("processes", each.collect::<Vec<_>>().join(", ")));
+    }
+    cost
 }
 
 const fn exit_of(conclusion: Conclusion) -> Exit {

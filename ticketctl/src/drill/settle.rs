@@ -27,7 +27,7 @@ const AT_MOST_S: u64 = 360;
 pub(super) struct Quiet<'a> {
     pub(super) services: &'a Services,
     pub(super) secrets: &'a Secrets,
-    pub(super) sale: SaleId,
+    pub(super) sales: Vec<SaleId>,
     pub(super) hold_ttl_s: u32,
 }
 
@@ -122,29 +122,32 @@ impl Quiet<'_> {
 
     /// Booking itself says what is held; a booking that does not answer is open, not an error.
     async fn holds(&self) -> Option<String> {
-        let url = format!(
-            "{}/internal/seats/summary/{}",
-            self.services.settings.urls.booking, self.sale
-        );
-        let asked = async {
-            reqwest::Client::new()
-                .get(url)
-                .bearer_auth(&self.secrets.internal_api_token)
-                .timeout(Duration::from_secs(5))
-                .send()
-                .await?
-                .error_for_status()?
-                .json::<SeatsView>()
-                .await
-        };
-        match asked.await {
-            Ok(seats) if seats.held == 0 => None,
-            Ok(seats) => Some(format!("{} seats held", grouped(seats.held))),
-            Err(error) => {
-                tracing::warn!(%error, "booking was asked for held seats");
-                Some("booking does not say what is held".to_owned())
+        let mut held = 0;
+        for sale in &self.sales {
+            match self.held(*sale).await {
+                Ok(seats) => held += seats,
+                Err(error) => {
+                    tracing::warn!(%error, %sale, "booking was asked for held seats");
+                    return Some("booking does not say what is held".to_owned());
+                }
             }
         }
+        (held > 0).then(|| format!("{} seats held", grouped(held)))
+    }
+
+    async fn held(&self, sale: SaleId) -> reqwest::Result<u64> {
+        let url = format!(
+            "{}/internal/seats/summary/{sale}",
+            self.services.settings.urls.booking
+        );
+        let answer = reqwest::Client::new()
+            .get(url)
+            .bearer_auth(&self.secrets.internal_api_token)
+            .timeout(Duration::from_secs(5))
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(answer.json::<SeatsView>().await?.held)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use urr_core::{
     sale::{Sale, SaleId},
     time::Millis,
@@ -21,6 +21,8 @@ use super::services::Services;
 
 /// Making a hall of 200,000 seats takes a while.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// A service that says 503 is asked again this often.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
 /// From the opening to the show; any time after the sale will do.
 const SHOW_AFTER_S: i64 = 30 * 24 * 3600;
 
@@ -141,10 +143,19 @@ fn iso(at: Millis) -> String {
         .to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Sends `request`, again while a service that has just started says 503: nothing was changed then.
 async fn send(request: RequestBuilder) -> anyhow::Result<Value> {
-    let response = request.send().await.context("no answer")?;
-    let status = response.status();
-    let body = response.text().await.context("the answer broke off")?;
+    let until = Instant::now() + TIMEOUT;
+    let (status, body) = loop {
+        let this = request.try_clone().context("a request that cannot be repeated")?;
+        let response = this.send().await.context("no answer")?;
+        let status = response.status();
+        let body = response.text().await.context("the answer broke off")?;
+        if status != StatusCode::SERVICE_UNAVAILABLE || Instant::now() >= until {
+            break (status, body);
+        }
+        tokio::time::sleep(RETRY_EVERY).await;
+    };
     if !status.is_success() {
         bail!("{status}: {body}");
     }

@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use std::{io, path::Path};
 use urr_core::{
     sale::Sale,
-    simulate::{Forecast, simulate},
+    simulate::{Forecast, Point, simulate},
     snapshot::Snapshot,
 };
-use urr_loadgen::{LoadResult, Scenario};
+use urr_loadgen::{
+    LoadResult, Scenario,
+    report::foretold::{Figure, Foretold},
+};
 
 /// The file beside the report.
 pub(crate) const FILE: &str = "forecast.json";
@@ -29,24 +32,6 @@ pub(crate) struct Comparison {
     pub(crate) figures: Vec<Figure>,
     /// The whole forecast.
     pub(crate) forecast: Forecast,
-}
-
-/// One figure of both.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Figure {
-    /// What it is.
-    pub(crate) name: String,
-    /// `s` or `seats` or `people`.
-    pub(crate) unit: String,
-    /// As simulated; absent when it was not to happen.
-    pub(crate) forecast: Option<f64>,
-    /// As it was; absent when it did not happen.
-    pub(crate) outcome: Option<f64>,
-    /// The forecast's error in percent of the outcome; absent unless both happened.
-    pub(crate) error_percent: Option<f64>,
-    /// Whether the model keeps its promise here.
-    pub(crate) within: bool,
 }
 
 /// Simulates what was run and sets both side by side.
@@ -76,31 +61,31 @@ fn figures(forecasts: &[Forecast], sale: &Sale, load: &LoadResult, snapshots: &[
     let seconds = |ms: i64| ms as f64 / 1000.0;
     let middle = |of: &dyn Fn(&Forecast) -> Option<f64>| middle(forecasts.iter().map(of).collect());
     vec![
-        Figure::of(
+        figure(
             "99 % sold after",
             "s",
             middle(&|forecast| nearly_sold_out_ms(forecast).map(seconds)),
             bought_ms(sale, load, nearly_all(load.seats)).map(seconds),
         ),
-        Figure::of(
+        figure(
             "sold out after",
             "s",
             middle(&|forecast| forecast.sold_out_ms.map(seconds)),
             sold_out_ms(sale, load, snapshots).map(seconds),
         ),
-        Figure::of(
+        figure(
             "median wait",
             "s",
             middle(&|forecast| forecast.wait.map(|wait| wait.p50 as f64 / 1000.0)),
             median_wait_ms(load).map(|ms| ms as f64 / 1000.0),
         ),
-        Figure::of(
+        figure(
             "seats sold",
             "seats",
             middle(&|forecast| Some(forecast.sold_seats as f64)),
             Some(load.funnel.sold as f64),
         ),
-        Figure::of(
+        figure(
             "people let in",
             "people",
             middle(&|forecast| forecast.points.last().map(|point| point.admitted as f64)),
@@ -142,33 +127,46 @@ fn bought_ms(sale: &Sale, load: &LoadResult, seats: u64) -> Option<i64> {
     at.map(|(at, _)| at.since(sale.schedule.opens_at))
 }
 
-impl Figure {
-    fn of(name: &str, unit: &str, forecast: Option<f64>, outcome: Option<f64>) -> Self {
-        let error_percent = match (forecast, outcome) {
-            (Some(forecast), Some(outcome)) if outcome != 0.0 => Some((forecast - outcome) / outcome * 100.0),
-            (Some(0.0), Some(0.0)) => Some(0.0),
-            _ => None,
-        };
-        let within = match error_percent {
-            Some(error) => error.abs() <= PROMISED_PERCENT,
-            // What was not expected and did not happen was forecast well.
-            None => forecast.is_none() && outcome.is_none(),
-        };
-        Self {
-            name: name.to_owned(),
-            unit: unit.to_owned(),
-            forecast,
-            outcome,
-            error_percent,
-            within,
-        }
+/// Both figures, and how far off the forecast is.
+fn figure(name: &str, unit: &str, forecast: Option<f64>, outcome: Option<f64>) -> Figure {
+    let error_percent = match (forecast, outcome) {
+        (Some(forecast), Some(outcome)) if outcome != 0.0 => Some((forecast - outcome) / outcome * 100.0),
+        (Some(0.0), Some(0.0)) => Some(0.0),
+        _ => None,
+    };
+    let within = match error_percent {
+        Some(error) => error.abs() <= PROMISED_PERCENT,
+        // What was not expected and did not happen was forecast well.
+        None => forecast.is_none() && outcome.is_none(),
+    };
+    Figure {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        forecast,
+        outcome,
+        error_percent,
+        within,
     }
 }
 
 impl Comparison {
     /// A line for each figure, for the summary.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.figures.iter().map(Figure::line).collect()
+        self.figures.iter().map(line).collect()
+    }
+
+    /// The same for the report.
+    pub(crate) fn foretold(&self) -> Foretold {
+        let curve = |of: fn(&Point) -> u64| {
+            let points = self.forecast.points.iter();
+            points.map(|point| (point.at_ms, of(point))).collect()
+        };
+        Foretold {
+            figures: self.figures.clone(),
+            promised_percent: PROMISED_PERCENT,
+            sold: curve(|point| point.sold),
+            let_in: curve(|point| point.admitted),
+        }
     }
 
     /// Writes it beside the report.
@@ -178,26 +176,20 @@ impl Comparison {
     }
 }
 
-impl Figure {
-    fn line(&self) -> String {
-        let figure = |value: Option<f64>| match value {
-            None => "never".to_owned(),
-            Some(value) if self.unit == "s" => format!("{value:.1} s"),
-            Some(value) => format!("{value:.0} {}", self.unit),
-        };
-        let error = match self.error_percent {
-            Some(error) => format!("{error:+.1} %"),
-            None if self.within => "as expected".to_owned(),
-            None => "not as expected".to_owned(),
-        };
-        let verdict = if self.within { "" } else { "  beyond 15 %" };
-        format!(
-            "{:<15} forecast {:>14}, outcome {:>14}: {error}{verdict}",
-            self.name,
-            figure(self.forecast),
-            figure(self.outcome)
-        )
-    }
+/// One figure of both, for the summary.
+pub(crate) fn line(figure: &Figure) -> String {
+    let verdict = if figure.within {
+        String::new()
+    } else {
+        format!("  beyond {PROMISED_PERCENT:.0} %")
+    };
+    format!(
+        "{:<16} forecast {:>14}, outcome {:>14}: {}{verdict}",
+        figure.name,
+        figure.told(figure.forecast),
+        figure.told(figure.outcome),
+        figure.error()
+    )
 }
 
 /// From the opening to the last seat paid for, as buyers saw it, or as snapshots did.
@@ -245,14 +237,14 @@ mod tests {
 
     #[test]
     fn the_error_is_a_share_of_what_happened() {
-        let figure = Figure::of("sold out after", "s", Some(11.0), Some(10.0));
-        assert!(figure.within && (figure.error_percent.unwrap() - 10.0).abs() < 1e-9);
-        assert!(!Figure::of("x", "s", Some(12.0), Some(10.0)).within);
-        assert!(Figure::of("x", "s", None, None).within);
-        assert!(!Figure::of("x", "s", Some(12.0), None).within);
+        let sold_out = figure("sold out after", "s", Some(11.0), Some(10.0));
+        assert!(sold_out.within && (sold_out.error_percent.unwrap() - 10.0).abs() < 1e-9);
+        assert!(!figure("x", "s", Some(12.0), Some(10.0)).within);
+        assert!(figure("x", "s", None, None).within);
+        assert!(!figure("x", "s", Some(12.0), None).within);
         assert_eq!(
-            Figure::of("median wait", "s", Some(5.5), Some(5.0)).line(),
-            "median wait     forecast          5.5 s, outcome          5.0 s: +10.0 %"
+            line(&figure("median wait", "s", Some(5.5), Some(5.0))),
+            "median wait      forecast          5.5 s, outcome          5.0 s: +10.0 %"
         );
     }
 }

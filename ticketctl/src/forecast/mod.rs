@@ -4,6 +4,6 @@ mod compare;
 mod drawing;
 mod opening;
 
-pub(crate) use compare::{Comparison, FILE, forecast_vs_outcome};
+pub(crate) use compare::{Comparison, FILE, forecast_vs_outcome, line};
 pub(crate) use drawing::{draw, from_opening, span};
 pub(crate) use opening::of_scenario;

@@ -113,6 +113,7 @@ fn visit(scenario: &Scenario, behaviour: &Behaviour) -> Visit {
             }),
         },
         Behaviour::Grabs { .. } => Visit::Buys(Buying {
+            groups: vec![(scenario.sale.seats_per_booking, 1.0)],
             look: Spread::fixed(0),
             reach: Spread::fixed(0),
             ..buys(HASTY_MS)
@@ -124,13 +125,25 @@ fn visit(scenario: &Scenario, behaviour: &Behaviour) -> Visit {
 /// Somebody who thinks for `think_ms` before every step: look, reach, fill in, pay.
 fn buying(scenario: &Scenario, think_ms: u32) -> Buying {
     Buying {
-        groups: vec![(scenario.sale.seats_per_booking, 1.0)],
+        groups: groups(scenario),
         look: Spread::steps(1, think_ms),
         reach: Spread::steps(1, think_ms),
         pay: Spread::steps(2, think_ms).plus_ms(scenario.payment.latency_ms),
         abandons: 0.0,
         declined: scenario.payment.failures.fraction(),
     }
+}
+
+/// How many seats people want together.
+fn groups(scenario: &Scenario) -> Vec<(u8, f64)> {
+    let party = &scenario.crowd.party;
+    if party.is_empty() {
+        return vec![(scenario.sale.seats_per_booking, 1.0)];
+    }
+    party
+        .iter()
+        .map(|(size, share)| (*size, share.fraction()))
+        .collect()
 }
 
 #[cfg(test)]

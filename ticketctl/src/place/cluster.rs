@@ -1,11 +1,13 @@
 //! Sales in a cluster: TicketSales by kubeconfig. Changes are server-side applies or patches under
 //! our own field manager, with who and why in annotations; the operator carries them on to the
-//! control plane.
+//! control plane. What only the control plane does goes to it through a [`super::tunnel`].
 
+use super::tunnel::ControlPlane;
 use crate::{
     ask::SaidBy,
     cli::{DryRun, Globals},
     commands::get::Row,
+    control,
     exit::Exit,
     failure::Failure,
     output::Cell,
@@ -19,24 +21,28 @@ use kube::{
 use serde_json::{Value, json};
 use urr_api::TicketSale;
 use urr_core::sale::{Sale, Schedule};
+use urr_kit::clock::SystemClock;
 use urr_operator::mapping;
 
 /// Who changes fields, for server-side apply.
-const MANAGER: &str = "ticketctl";
+pub(super) const MANAGER: &str = "ticketctl";
 /// Who made the last change, and why.
-const ACTOR: &str = "urr.guru/changed-by";
-const REASON: &str = "urr.guru/change-reason";
+pub(super) const ACTOR: &str = "urr.guru/changed-by";
+pub(super) const REASON: &str = "urr.guru/change-reason";
 
 /// A cluster and the namespace in it.
 pub(crate) struct Cluster {
     client: Client,
-    sales: Api<TicketSale>,
+    pub(super) sales: Api<TicketSale>,
     namespace: String,
 }
 
 impl Cluster {
     /// By kubeconfig, or from inside a pod.
     pub(crate) async fn connect(globals: &Globals) -> Result<Self, Failure> {
+        // kube and reqwest bring a TLS implementation each; with two in a process rustls takes none by
+        // itself. An error says that one was chosen before: then there is one.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let unusable = |error: &dyn std::error::Error| {
             Failure::bad_input("no cluster is configured")
                 .because(error)
@@ -72,6 +78,24 @@ impl Cluster {
             client,
             namespace,
         })
+    }
+
+    /// The control API of this cluster, through the API server. It knows sales by the names of
+    /// their TicketSales too.
+    pub(crate) async fn control(&self, globals: &Globals) -> Result<control::Api, Failure> {
+        let plane = ControlPlane::new(self.client.clone(), self.namespace.clone());
+        let tunnel = plane.open().await?;
+        let token = match &globals.token_file {
+            Some(_) => super::token(globals)?,
+            None => plane.token().await?,
+        };
+        let mut names = Vec::new();
+        for sale in self.all().await? {
+            if let Ok(id) = sale.spec.event_id.parse() {
+                names.push((sale.name_any(), id));
+            }
+        }
+        Ok(super::api(&tunnel.base, &token, globals)?.seen_as(tunnel.shown, names))
     }
 
     /// The API server's version.
@@ -130,20 +154,8 @@ impl Cluster {
     /// A sale as a document and as a page.
     pub(crate) async fn describe(&self, name: Option<&str>) -> Result<(Value, String), Failure> {
         let sale = self.one(name).await?;
-        let json = crate::commands::document(&sale)?;
-        let yaml = serde_yaml::to_string(&json!({"spec": json["spec"], "status": json["status"]}))
-            .unwrap_or_else(|error| error.to_string());
-        let note = |key: &str| sale.annotations().get(key).cloned();
-        let changed = match (note(ACTOR), note(REASON)) {
-            (Some(actor), Some(reason)) => format!("Changed by  {actor}: {reason}\n"),
-            _ => String::new(),
-        };
-        let text = format!(
-            "Name        {}\nNamespace   {}\n{changed}{yaml}",
-            sale.name_any(),
-            self.namespace
-        );
-        Ok((json, text))
+        let page = super::page::page(&sale, &self.namespace, SystemClock::shared().now());
+        Ok((crate::commands::document(&sale)?, page))
     }
 
     /// The sale of core that `object` means.
@@ -158,78 +170,28 @@ impl Cluster {
         })
     }
 
-    /// Applies every object in `texts`, ours server-side; says what became of each.
-    pub(crate) async fn apply(
-        &self,
-        texts: &[&str],
-        said: &SaidBy,
-        dry_run: DryRun,
-    ) -> Result<Vec<(String, Value)>, Failure> {
-        let mut applied = Vec::new();
-        for text in texts {
-            for document in crate::source::documents(text)? {
-                if document["kind"] != "TicketSale" {
-                    continue;
-                }
-                applied.push(self.apply_one(document, said, dry_run).await?);
-            }
-        }
-        Ok(applied)
-    }
-
-    async fn apply_one(
-        &self,
-        mut document: Value,
-        said: &SaidBy,
-        dry_run: DryRun,
-    ) -> Result<(String, Value), Failure> {
-        let name = document["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let known = self.sales.get_opt(&name).await.map_err(|error| refused(&error))?;
-        let mut verb = if known.is_some() { "configured" } else { "created" };
-        if dry_run == DryRun::Client {
-            return Ok((format!("ticketsale/{name} {verb} (dry run)"), document));
-        }
-        if dry_run == DryRun::None {
-            note(&mut document, said);
-        }
-        let mut params = PatchParams::apply(MANAGER);
-        params.dry_run = dry_run == DryRun::Server;
-        let after = self
-            .sales
-            .patch(&name, &params, &Patch::Apply(&document))
-            .await
-            .map_err(|error| refused(&error))?;
-        if known.is_some_and(|known| known.spec == after.spec) {
-            verb = "unchanged";
-        }
-        let mark = if dry_run == DryRun::Server {
-            " (server dry run)"
-        } else {
-            ""
-        };
-        Ok((
-            format!("ticketsale/{name} {verb}{mark}"),
-            crate::commands::document(&after)?,
-        ))
-    }
-
     /// Moves a sale's instants.
     pub(crate) async fn reschedule(
         &self,
         name: &str,
+        known: &Schedule,
         schedule: &Schedule,
         said: &SaidBy,
         dry_run: DryRun,
     ) -> Result<TicketSale, Failure> {
-        let time = |at| serde_json::to_value(mapping::time(at)).unwrap_or_default();
-        let mut patch = json!({"spec": {"schedule": {
-            "preQueueAt": time(schedule.pre_queue_at),
-            "opensAt": time(schedule.opens_at),
-            "closesAt": time(schedule.closes_at),
-        }}});
+        // Only what moves: an instant that is written anew is a moved one to the API server's rules, if
+        // only by the microseconds that we do not know.
+        let mut moved = serde_json::Map::new();
+        for (field, from, to) in [
+            ("preQueueAt", known.pre_queue_at, schedule.pre_queue_at),
+            ("opensAt", known.opens_at, schedule.opens_at),
+            ("closesAt", known.closes_at, schedule.closes_at),
+        ] {
+            if from != to {
+                moved.insert(field.to_owned(), crate::commands::document(&mapping::time(to))?);
+            }
+        }
+        let mut patch = json!({"spec": {"schedule": moved}});
         note(&mut patch, said);
         let params = PatchParams {
             dry_run: dry_run == DryRun::Server,
@@ -239,12 +201,18 @@ impl Cluster {
         self.sales
             .patch(name, &params, &Patch::Merge(&patch))
             .await
-            .map_err(|error| refused(&error))
+            .map_err(|error| match refused(&error) {
+                // There is no file to be validated: it is what the sale is doing that forbids it.
+                failure if failure.exit == Exit::BadInput => failure
+                    .exiting(Exit::Conflict)
+                    .remedy(format!("`ticketctl describe {name}` tells what it is doing")),
+                failure => failure,
+            })
     }
 }
 
 /// Writes who and why into the object.
-fn note(object: &mut Value, said: &SaidBy) {
+pub(super) fn note(object: &mut Value, said: &SaidBy) {
     object["metadata"]["annotations"][ACTOR] = said.actor.clone().into();
     object["metadata"]["annotations"][REASON] = said.reason.clone().into();
 }
@@ -288,7 +256,7 @@ fn row(sale: &TicketSale) -> Result<Row, Failure> {
 }
 
 /// What the API server said, with the exit code that tells scripts.
-fn refused(error: &kube::Error) -> Failure {
+pub(super) fn refused(error: &kube::Error) -> Failure {
     match error {
         kube::Error::Api(status) => {
             let (exit, remedy) = match status.code {

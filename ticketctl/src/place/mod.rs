@@ -2,10 +2,18 @@
 
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
+mod contexts;
+#[cfg(feature = "cluster")]
+pub(crate) mod declare;
+#[cfg(feature = "cluster")]
+mod page;
 mod sale;
+#[cfg(feature = "cluster")]
+mod tunnel;
 #[cfg(test)]
 pub(crate) use sale::tests;
 
+pub(crate) use contexts::{Context, contexts};
 pub(crate) use sale::{refused, resolve};
 
 use crate::{
@@ -64,18 +72,12 @@ pub(crate) async fn find(globals: &Globals) -> Result<Place, Failure> {
     })
 }
 
-/// The same, for what only a control API can do.
-pub(crate) async fn control(globals: &Globals, verb: &str) -> Result<(Api, Option<Box<Running>>), Failure> {
+/// The same, for what only a control API can do: of a cluster it is reached through the API server.
+pub(crate) async fn control(globals: &Globals) -> Result<(Api, Option<Box<Running>>), Failure> {
     match find(globals).await? {
         Place::Control(api, drill) => Ok((api, drill)),
         #[cfg(feature = "cluster")]
-        Place::Cluster(_) => Err(Failure::bad_input(format!(
-            "`{verb}` speaks to the control plane itself, not to the Kubernetes API"
-        ))
-        .remedy(
-            "kubectl port-forward service/control 8090 in the control plane's namespace, then \
-             --control http://127.0.0.1:8090 --token-file FILE",
-        )),
+        Place::Cluster(cluster) => Ok((cluster.control(globals).await?, None)),
     }
 }
 

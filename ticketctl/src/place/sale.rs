@@ -12,7 +12,19 @@ use urr_controlplane::http::SaleState;
 /// only one there is.
 pub(crate) async fn resolve(api: &Api, name: Option<&str>) -> Result<SaleState, Failure> {
     let sales = api.list().await.map_err(|error| refused(&error))?;
-    pick(sales, name)
+    let id = name.and_then(|name| api.id_of(name)).map(|id| id.to_string());
+    if let (Some(id), Some(name)) = (&id, name)
+        && !sales.iter().any(|state| state.sale.id.to_string() == *id)
+    {
+        return Err(Failure::new(
+            Exit::Conflict,
+            format!("the control plane does not know {name} yet"),
+        )
+        .remedy(format!(
+            "the operator announces it: ticketctl describe {name} tells what it waits for"
+        )));
+    }
+    pick(sales, id.as_deref().or(name))
 }
 
 fn pick(mut sales: Vec<SaleState>, name: Option<&str>) -> Result<SaleState, Failure> {

@@ -76,7 +76,7 @@ const WORDS: [Word; 17] = [
     word("view", "NAME", "another view"),
     word("filter", "TEXT", "only rows with a text"),
     word("theme", "NAME", "other colours"),
-    word("scale", "TIME", "time in a column"),
+    word("scale", "TIME", "time per column"),
     word("freeze", "", "stand still, or go on"),
     word("expand", "", "one pane, full screen"),
     word("seek", "WHEN", "replay: T+30, +10, -10 or 50%"),

@@ -152,7 +152,7 @@ impl Default for Options {
 }
 
 /// `$XDG_CONFIG_HOME/ticketctl/tui.yaml`, by default under `~/.config`.
-fn usual_place() -> Option<PathBuf> {
+pub(crate) fn usual_place() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let config = set("XDG_CONFIG_HOME").map(PathBuf::from);
     let config = config.or_else(|| set("HOME").map(|home| Path::new(&home).join(".config")))?;

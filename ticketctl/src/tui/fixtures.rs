@@ -304,6 +304,8 @@ pub(super) fn verdict(cap: LawVerdict) -> Verdict {
         funnel,
         asides,
         unsettled: Vec::new(),
+        sales: Vec::new(),
+        cost: Vec::new(),
         forecast: Vec::new(),
         took: Duration::from_secs(52),
         files: vec![

@@ -44,7 +44,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use urr_kit::clock::SharedClock;
 
-pub(crate) use config::{Options, template};
+pub(crate) use config::{Options, template, usual_place as config_file};
 pub(crate) use cost::measure;
 pub(crate) use replay::Replay;
 pub(crate) use theme::Palette;
@@ -205,7 +205,7 @@ fn send(setup: &Setup, change: Override, answers: &mpsc::Sender<Result<Override,
     let answers = answers.clone();
     tokio::spawn(async move {
         let answer = match control {
-            None => Err("the control API is not up yet".to_owned()),
+            None => Err("the control API is not up yet, or this screen shows several sales: steer one of them from another terminal, with its name".to_owned()),
             Some(control) => control
                 .steer(&change)
                 .await

@@ -263,7 +263,7 @@ fn every_theme_paints_the_same_words_in_its_own_way() {
     }
     let mut bright = fixtures::app();
     bright.theme.palette = Palette::HighContrast;
-    let dimmed = |cell: &Cell| cell.fg == Color::DarkGray || cell.modifier.contains(Modifier::DIM);
+    let dimmed = |cell: &Cell| cell.fg == Color::Indexed(244) || cell.modifier.contains(Modifier::DIM);
     assert!(
         !screen(&bright, (120, 36)).content.iter().any(dimmed),
         "nothing is dim in high contrast"
@@ -307,7 +307,7 @@ fn stale_data_is_grey_and_labelled_with_its_age() {
     app.tick(app.now.plus_s(9));
     let buffer = screen(&app, (120, 36));
     assert!(text(&buffer).contains("STALE, age 9.3 s"));
-    assert_eq!(cell_at(&buffer, "3,640").fg, Color::DarkGray);
+    assert_eq!(cell_at(&buffer, "3,640").fg, Color::Indexed(244));
     app.picture.feed = Feed::Lost("connection refused".to_owned());
     let buffer = screen(&app, (120, 36));
     assert!(text(&buffer).contains("LOST, age 9.3 s"));

@@ -66,7 +66,7 @@ impl Proposal {
             .filter(|_| !pause && waiting > 0)
             .and_then(|e| e.wait_s.then)
         {
-            effects.push(format!("the last of them comes in after about {}", about(wait_s)));
+            effects.push(format!("the last of them gets in after about {}", about(wait_s)));
         }
         Ok(Self {
             action: if pause { Action::Pause } else { Action::Resume },
@@ -207,7 +207,7 @@ fn sentences(snapshot: &Snapshot, effect: &Effect) -> Vec<String> {
     if people == 0 {
         lines.push("nobody waits: no wait changes".to_owned());
     } else {
-        let label = format!("last of {} waiting comes in after", grouped(people));
+        let label = format!("last of {} in line gets in after", grouped(people));
         lines.extend(change(&label, effect.wait_s, about));
     }
     lines.extend(change(
@@ -222,11 +222,11 @@ fn sentences(snapshot: &Snapshot, effect: &Effect) -> Vec<String> {
             grouped(per_s)
         )),
         (Limit::Slots, Some(per_s)) => lines.push(format!(
-            "the hall is full: about {} a second come in as slots come back",
+            "the hall is full: about {} a second get in as slots free up",
             grouped(per_s)
         )),
         (Limit::Slots, None) => {
-            lines.push("the hall is full: people come in as slots come back, whatever the rate".to_owned());
+            lines.push("the hall is full: people get in as slots free up, whatever the rate".to_owned());
         }
         (Limit::Held, _) => lines.push("the line is held: it takes effect with resume".to_owned()),
         (Limit::Rate | Limit::Capacity, _) => {}
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(
             proposal.effects,
             [
-                "last of 3,640 waiting comes in after: 19 s -> 17 s",
+                "last of 3,640 in line gets in after: 19 s -> 17 s",
                 "headroom of ready capacity: 50 % -> 45 %",
                 "last seat sold in: 12 s -> 11 s",
             ]

@@ -59,8 +59,12 @@ type Colours = [Color; 3];
 const GOOD: Colours = [Color::Green, Color::Indexed(28), Color::LightGreen];
 const WARN: Colours = [Color::Yellow, Color::Indexed(130), Color::LightYellow];
 const BAD: Colours = [Color::Red, Color::Indexed(160), Color::LightRed];
-const DIM: Colours = [Color::DarkGray, Color::Indexed(243), Color::White];
+// Numbers of the fixed palette: "bright black" is unreadable in some colour schemes.
+const DIM: Colours = [Color::Indexed(244), Color::Indexed(243), Color::White];
 const BAR: Colours = [Color::Cyan, Color::Indexed(25), Color::LightCyan];
+
+/// Black that stays black when it is bold, which many terminals brighten.
+const INK: Color = Color::Indexed(16);
 
 impl Theme {
     /// From the environment: NO_COLOR (non-empty), TERM and the locale's charset.
@@ -144,8 +148,8 @@ impl Theme {
             return style.add_modifier(Modifier::REVERSED);
         }
         match environment {
-            Environment::Drill => style.fg(Color::Black).bg(Color::Magenta),
-            Environment::Staging => style.fg(Color::Black).bg(Color::Yellow),
+            Environment::Drill => style.fg(INK).bg(Color::Magenta),
+            Environment::Staging => style.fg(INK).bg(Color::Yellow),
             Environment::Prod | Environment::Named(_) | Environment::Unnamed => {
                 style.fg(Color::White).bg(Color::Red)
             }
@@ -157,7 +161,7 @@ impl Theme {
         match self.palette {
             Palette::Mono => Style::new().add_modifier(Modifier::REVERSED),
             Palette::Light => Style::new().fg(Color::White).bg(Color::Indexed(240)),
-            Palette::Dark | Palette::HighContrast => Style::new().fg(Color::Black).bg(Color::Gray),
+            Palette::Dark | Palette::HighContrast => Style::new().fg(INK).bg(Color::Gray),
         }
     }
 

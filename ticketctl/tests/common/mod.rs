@@ -13,6 +13,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use urr_core::law::Law;
 
 /// A drill keeps two cores busy: two at once would measure each other.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -219,6 +220,59 @@ impl Ended {
         )
     }
 
+    /// It broke no law, and its exit code is what its own words come to.
+    ///
+    /// How fast this machine is decides between 0, 97 and 99, so none of the three is asked for. What is
+    /// asked for on every machine: each law was judged and none is broken, with one exception: a machine
+    /// that stalls for a quarter of a second at the opening opens late, and then the finding says by how
+    /// much (nobody may have gone in before). 97 comes with the generator's reason, 99 with the threshold
+    /// that was missed, 0 with neither; and the report says the same as the exit code.
+    #[track_caller]
+    pub(crate) fn is_lawful(&self) {
+        let late = self.law("on-time") == "BROKEN";
+        for law in Law::ALL {
+            let verdict = self.law(law.name());
+            let stalled = law == Law::OnTime && late;
+            assert!(
+                stalled || verdict != "BROKEN",
+                "{} is broken\n{}",
+                law.name(),
+                self.said()
+            );
+        }
+        if late {
+            let after = self.stdout.split("on-time").nth(1).unwrap();
+            let example = after.lines().nth(1).unwrap().trim();
+            let ms = example
+                .strip_prefix("the line opened ")
+                .and_then(|rest| rest.split(' ').next());
+            let ms: i64 = ms
+                .and_then(|ms| ms.parse().ok())
+                .unwrap_or_else(|| panic!("{}", self.said()));
+            assert!(ms > 250, "{}", self.said());
+        }
+        let head = self.stdout.split("\n\n").next().unwrap();
+        let reasons = head.lines().skip(1).count();
+        let missed = self
+            .stdout
+            .lines()
+            .filter(|line| line.contains("  MISSED  "))
+            .count();
+        let expected = match (late, reasons, missed) {
+            (true, ..) => 98,
+            (false, 1.., _) => 97,
+            (false, 0, 1..) => 99,
+            (false, 0, 0) => 0,
+        };
+        assert_eq!(self.code(), Some(expected), "{}", self.said());
+        let dir = self.stdout.lines().find_map(|line| line.strip_prefix("report "));
+        let json = Path::new(dir.unwrap().trim()).with_extension("json");
+        let report: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+        assert_eq!(report["exitCode"], expected, "{}", self.said());
+        let told = report["load"]["validity"]["reasons"].as_array().unwrap().len();
+        assert_eq!(told, reasons, "{}", self.said());
+    }
+
     /// The printed verdict on a law.
     pub(crate) fn law(&self, name: &str) -> &str {
         self.stdout
@@ -264,9 +318,12 @@ fn entries(dir: &Path) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// What is left after a moment: a killed process takes a few milliseconds to disappear.
+/// A killed process takes milliseconds to disappear, and on a machine that is busy with others long.
+const EMPTY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What is left after a moment.
 pub(crate) fn eventually_empty(look: impl Fn() -> Vec<String>) -> Vec<String> {
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + EMPTY_WITHIN;
     loop {
         let left = look();
         if left.is_empty() || Instant::now() >= until {

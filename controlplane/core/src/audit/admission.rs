@@ -61,9 +61,16 @@ pub(super) fn hard_cap(evidence: &Evidence) -> Finding {
     }
     for user in &evidence.active {
         check.that(inside.contains(user), || {
-            format!("user {user} is inside without ever being admitted")
+            format!("user {user} is inside, and the log up to that moment does not show it")
         });
     }
+    check.that(inside.len() == evidence.active.len(), || {
+        format!(
+            "{} are inside, and the log up to that moment shows {}",
+            evidence.active.len(),
+            inside.len()
+        )
+    });
     if admissions == 0 {
         return check.lacks("nobody was admitted", nothing_was_let_in_yet(evidence));
     }

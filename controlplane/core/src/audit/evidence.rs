@@ -21,7 +21,7 @@ pub struct Evidence {
     pub items: Vec<Item>,
     /// The admission log, in the order of the stream.
     pub log: Vec<LogEntry>,
-    /// Who is inside now, from tier 2's own set.
+    /// Who was inside right after the last entry of `log`, from tier 2's own set.
     pub active: Vec<Uuid>,
     /// The waiting room's ledger, entry by entry.
     pub places: Vec<PlaceRow>,

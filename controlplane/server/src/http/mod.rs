@@ -8,6 +8,7 @@ mod wire;
 
 pub use wire::{Action, AuditLog, CapacityReport, Deletion, OverrideRequest, Putting, SaleList, SaleState};
 
+use crate::pace;
 use crate::reconcile::{Outcome, ReconcileError, Reconciler};
 use crate::snapshot::{Snapshotter, Subject};
 use crate::store::{NewAudit, SaleRecord, SalesStore, StoreError};
@@ -130,6 +131,7 @@ async fn put_sale(
             new: terms(&sale),
         };
         let next = SaleRecord {
+            pace: pace::after_change(record, &sale),
             sale: sale.clone(),
             ..from_operator
         };

@@ -3,9 +3,11 @@
 use crate::reconcile::Applied;
 use crate::store::{AuditEntry, SaleRecord};
 use serde::{Deserialize, Serialize};
+use urr_core::adaptive::Pace;
 use urr_core::change::Override;
 use urr_core::plan::{Hand, Plan};
 use urr_core::sale::{Phase, Sale};
+use urr_core::time::Millis;
 use urr_kit::{ApiError, ApiResult};
 
 /// Longest actor and reason: lines for people, not documents.
@@ -43,16 +45,21 @@ pub(super) struct Told {
     pub(super) held: Option<String>,
     /// The newest term of office that was heard of this sale: a new leader makes itself heard.
     pub(super) operator_term: u64,
+    /// Where the adaptive rate stands, once it has moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pace: Option<Pace>,
 }
 
 impl Told {
     /// `state` tells of `record`, made by `of` from it.
     pub(super) fn of(record: SaleRecord, of: impl FnOnce(SaleRecord) -> SaleState) -> Self {
         let (held, operator_term) = (record.held.clone(), record.operator_term);
+        let pace = record.pace_in_force().cloned();
         Self {
             state: of(record),
             held,
             operator_term,
+            pace,
         }
     }
 }
@@ -262,12 +269,21 @@ pub(super) fn terms(sale: &Sale) -> String {
     } = sale;
     format!(
         "{seats} seats, opens {}, closes {}, {}/s, cap {}, {} replicas of {}/s",
-        schedule.opens_at.0,
-        schedule.closes_at.0,
+        told(schedule.opens_at),
+        told(schedule.closes_at),
         admission.rate_per_s,
         admission.cap,
         capacity.replicas,
         capacity.rate_per_replica
+    )
+}
+
+/// An instant as people read it.
+fn told(at: Millis) -> String {
+    let at_utc = chrono::DateTime::from_timestamp_millis(at.0);
+    at_utc.map_or_else(
+        || format!("{} ms", at.0),
+        |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
     )
 }
 

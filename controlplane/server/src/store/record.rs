@@ -5,6 +5,7 @@
 use super::StoreError;
 use super::item::{Item, number, read_flag, read_json, read_number, read_number_if_any, read_text, text};
 use aws_sdk_dynamodb::types::AttributeValue;
+use urr_core::adaptive::Pace;
 use urr_core::plan::Hand;
 use urr_core::sale::{Phase, Sale};
 use urr_core::time::Millis;
@@ -22,12 +23,13 @@ pub(super) mod attribute {
     pub(in crate::store) const LOGGED_PHASE: &str = "loggedPhase";
     pub(in crate::store) const HELD: &str = "held";
     pub(in crate::store) const OPERATOR_TERM: &str = "operatorTerm";
+    pub(in crate::store) const PACE: &str = "pace";
     pub(in crate::store) const RETIRING: &str = "retiring";
     pub(in crate::store) const UPDATED_AT: &str = "updatedAt";
 }
 use attribute::{
-    CAP, DRAINING, HELD, LOGGED_PHASE, OPERATOR_TERM, PAUSED, RATE, READY_REPLICAS, RETIRING, REVISION, SALE,
-    SALE_ID, UPDATED_AT,
+    CAP, DRAINING, HELD, LOGGED_PHASE, OPERATOR_TERM, PACE, PAUSED, RATE, READY_REPLICAS, RETIRING, REVISION,
+    SALE, SALE_ID, UPDATED_AT,
 };
 
 /// A sale's record.
@@ -47,8 +49,12 @@ pub struct SaleRecord {
     /// The newest term of office of an operator that spoke; an earlier one is not heard any more. 0:
     /// none spoke.
     pub operator_term: u64,
+    /// Where the adaptive rate stands, once it has moved. Here, so that it survives this process, and two
+    /// control planes move one rate and not two.
+    pub pace: Option<Pace>,
     /// The last phase whose beginning is in the audit log. Only there so that two control planes
-    /// log a transition once, and lists can tell a sold-out sale; no plan that is applied reads it.
+    /// log a transition once, lists can tell a sold-out sale, and one whose line waits stays sold out while
+    /// booking does not say.
     pub logged_phase: Option<Phase>,
     /// The sale was deleted: close its room, then forget it.
     pub retiring: bool,
@@ -67,6 +73,7 @@ impl SaleRecord {
             ready_replicas: None,
             held: None,
             operator_term: 0,
+            pace: None,
             logged_phase: None,
             retiring: false,
             updated_at: now,
@@ -79,6 +86,13 @@ impl SaleRecord {
         let mut hand = self.hand;
         hand.paused |= self.held.is_some();
         hand
+    }
+
+    /// The adaptive rate in force, if the sale has one and it has moved.
+    #[must_use]
+    pub fn pace_in_force(&self) -> Option<&Pace> {
+        let adaptive = self.sale.admission.adaptive.as_ref();
+        adaptive.and(self.pace.as_ref())
     }
 
     pub(super) fn to_item(&self) -> Result<Item, StoreError> {
@@ -111,6 +125,13 @@ impl SaleRecord {
         if self.operator_term > 0 {
             item.insert(OPERATOR_TERM.to_owned(), number(&self.operator_term));
         }
+        if let Some(pace) = &self.pace {
+            let pace = serde_json::to_string(pace).map_err(|error| StoreError::Corrupt {
+                attribute: PACE,
+                source: Some(Box::new(error)),
+            })?;
+            item.insert(PACE.to_owned(), text(pace));
+        }
         if let Some(phase) = self.logged_phase {
             let phase = serde_json::to_string(&phase).map_err(|error| StoreError::Corrupt {
                 attribute: LOGGED_PHASE,
@@ -137,6 +158,10 @@ impl SaleRecord {
                 Some(_) => Some(read_text(item, HELD)?.to_owned()),
             },
             operator_term: read_number_if_any(item, OPERATOR_TERM)?.unwrap_or(0),
+            pace: match item.get(PACE) {
+                None => None,
+                Some(_) => Some(read_json(item, PACE)?),
+            },
             logged_phase: match item.get(LOGGED_PHASE) {
                 None => None,
                 Some(_) => Some(read_json(item, LOGGED_PHASE)?),

@@ -2,6 +2,7 @@
 //! for the internal routes of booking and queue, which belong to other crates.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod autopilot;
 mod door;
 mod fencing;
 mod operator;

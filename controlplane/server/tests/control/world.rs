@@ -12,8 +12,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use urr_controlplane::Config;
 use urr_controlplane::observe::Observer;
+use urr_controlplane::pulses::Pulses;
 use urr_controlplane::reconcile::Reconciler;
 use urr_controlplane::store::SalesStore;
+use urr_core::pulse::Pulse;
 use urr_core::room::Room;
 use urr_core::sale::{AdmissionSettings, CapacitySettings, Sale, SaleId, Schedule};
 use urr_core::snapshot::{QueueView, SeatsView};
@@ -33,6 +35,7 @@ pub(crate) struct Services {
     pub(crate) seats: Arc<Mutex<Option<SeatsView>>>,
     pub(crate) queue: Arc<Mutex<Option<QueueView>>>,
     pub(crate) unwell: Arc<AtomicBool>,
+    pub(crate) pulse: Arc<Mutex<Option<Pulse>>>,
 }
 
 impl Services {
@@ -65,6 +68,10 @@ impl Services {
                 "/internal/queue/summary/{id}",
                 get(|State(s): State<Self>| async move { said(&s.queue) }),
             )
+            .route(
+                "/actuator/pulse",
+                get(|State(s): State<Self>| async move { said(&s.pulse) }),
+            )
             .route("/health", get(health))
             .with_state(self)
     }
@@ -88,6 +95,7 @@ pub(crate) struct World {
     pub(crate) rooms: Rooms,
     pub(crate) limits: LimitsStore,
     pub(crate) observer: Observer,
+    pub(crate) pulses: Pulses,
     ctx: Ctx,
 }
 
@@ -121,6 +129,7 @@ impl World {
             &base,
             &[format!("{base}/health")],
         );
+        let pulses = Pulses::new(ctx.http(), &[format!("{base}/actuator/pulse")]);
         Self {
             bed,
             services,
@@ -128,6 +137,7 @@ impl World {
             rooms,
             limits,
             observer,
+            pulses,
             ctx,
         }
     }
@@ -139,6 +149,7 @@ impl World {
             self.rooms.clone(),
             self.limits.clone(),
             self.observer.clone(),
+            self.pulses.clone(),
             self.bed.clock(),
         )
     }

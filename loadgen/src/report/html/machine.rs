@@ -21,12 +21,15 @@ pub(super) fn machine(report: &RunReport) -> String {
         );
         fact(
             &mut rows,
-            "reads that no join explains",
-            &human::count(storage.store_reads),
-            &format!(
-                "beside {} polls: each replica refreshes its copy by the clock, whoever asks",
-                human::count(storage.polls)
-            ),
+            "reads by waiting polls",
+            &human::count(storage.poll_reads),
+            &format!("{} polls were answered", human::count(storage.polls)),
+        );
+        fact(
+            &mut rows,
+            "reads by the clock",
+            &human::count(storage.clock_reads),
+            "each replica refreshes its copy, whoever asks",
         );
         html.push_str(&table("stores", "margin-top:12px", &rows));
     }
@@ -57,6 +60,9 @@ fn times(report: &RunReport) -> String {
             ),
         );
     }
+    for (span, took_ms) in report.load.spans() {
+        fact(&mut rows, &span, &human::millis(took_ms), "");
+    }
     for (stage, took_ms) in &report.meta.stages {
         fact(&mut rows, stage, &human::millis(*took_ms), "");
     }
@@ -81,6 +87,19 @@ fn processes(report: &RunReport) -> String {
             super::escape(&process.name),
             process.cpu_s,
             human::bytes(process.memory_most_bytes)
+        );
+    }
+    if let Some(most) = report.meta.memory_most_bytes {
+        let _ = write!(
+            html,
+            "<tr><th scope=\"row\">all at once</th><td class=\"num\">{:.1} s</td><td class=\"num\">{}</td></tr>",
+            report
+                .meta
+                .processes
+                .iter()
+                .map(|process| process.cpu_s)
+                .sum::<f64>(),
+            human::bytes(most)
         );
     }
     html.push_str("</tbody></table></div>");

@@ -5,10 +5,12 @@
 mod bots;
 mod checked;
 mod fairness;
+mod foretold;
 mod hall;
 mod honesty;
 mod latency;
 mod machine;
+mod sales;
 mod story;
 mod verdict;
 
@@ -45,8 +47,10 @@ pub(in crate::report) fn page(report: &RunReport) -> String {
     );
     page.push_str(&verdict::head(report));
     page.push_str(&verdict::tiles(report));
+    page.push_str(&sales::sales(report));
     page.push_str(&story::story(report, &marks));
     page.push_str(&story::funnel(report));
+    page.push_str(&foretold::foretold(report));
     page.push_str(&fairness::fairness(report));
     page.push_str(&bots::personas(report));
     page.push_str(&latency::latency(report, &marks));

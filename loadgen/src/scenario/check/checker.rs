@@ -101,9 +101,9 @@ impl Checker {
     }
 
     /// Shares of one list add up to the whole.
-    pub(super) fn shares<T>(&mut self, field: &str, at: &At<Vec<T>>, shares: &[Share]) {
+    pub(super) fn shares<T>(&mut self, field: &str, at: &At<T>, shares: &[Share]) {
         let sum: u64 = shares.iter().map(|share| u64::from(share.ppm)).sum();
-        if at.value.is_empty() {
+        if shares.is_empty() {
             self.refuse(field, at, "the list is empty", "add at least one entry");
         } else if sum != u64::from(Share::WHOLE_PPM) {
             let off = Share {

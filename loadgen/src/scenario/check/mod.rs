@@ -7,12 +7,13 @@ mod checker;
 mod personas;
 mod running;
 mod sale;
+mod several;
 mod thresholds;
 
 use super::error::Problem;
 use super::schema::{self, At};
 use super::units::{Count, Share};
-use super::{Crowd, PaymentProvider, Scenario};
+use super::{Crowd, PaymentProvider, SalePlan, Scenario};
 use arrivals::Window;
 use checker::Checker;
 
@@ -27,13 +28,6 @@ pub(super) fn check(file: schema::File) -> Result<Scenario, Vec<Problem>> {
             "this build reads version 1",
         );
     }
-    let name_is_plain = |name: &str| {
-        !name.is_empty()
-            && name.len() <= 60
-            && name
-                .chars()
-                .all(|ch| ch.is_ascii_lowercase() || ch.is_ascii_digit() || ch == '-')
-    };
     if !name_is_plain(&file.name.value) {
         c.refuse(
             "name",
@@ -43,12 +37,22 @@ pub(super) fn check(file: schema::File) -> Result<Scenario, Vec<Problem>> {
         );
     }
     let sale = sale::sale(&mut c, &file.sale);
-    let crowd = crowd(&mut c, &file.crowd, &Window::of(&sale));
+    let crowd = crowd(&mut c, &file.crowd, &sale);
     let browsers = file
         .browsers
         .as_ref()
         .map_or(0, |at| c.count_u32("browsers", at, 0, 2000));
     let registrations = registrations(&mut c, file.registrations.as_ref(), crowd.visitors);
+    let sales = several::several(
+        &mut c,
+        file.sales.as_ref(),
+        &several::Usual {
+            sale: &sale,
+            visitors: crowd.visitors,
+            browsers,
+            registrations,
+        },
+    );
     let thresholds = thresholds::thresholds(&mut c, &file.thresholds, &sale, &crowd);
     let processes = running::processes(&mut c, &file.processes);
     let faults = running::faults(&mut c, &file.faults, &processes, &sale);
@@ -76,6 +80,7 @@ pub(super) fn check(file: schema::File) -> Result<Scenario, Vec<Problem>> {
         seed: file.seed.value.n,
         sale,
         crowd,
+        sales,
         browsers,
         registrations,
         payment,
@@ -86,13 +91,45 @@ pub(super) fn check(file: schema::File) -> Result<Scenario, Vec<Problem>> {
     })
 }
 
-fn crowd(c: &mut Checker, block: &schema::crowd::CrowdBlock, run: &Window) -> Crowd {
+/// Whether `name` may be part of a file's name.
+fn name_is_plain(name: &str) -> bool {
+    let plain = |ch: char| ch.is_ascii_lowercase() || ch.is_ascii_digit() || ch == '-';
+    !name.is_empty() && name.len() <= 60 && name.chars().all(plain)
+}
+
+fn crowd(c: &mut Checker, block: &schema::crowd::CrowdBlock, sale: &SalePlan) -> Crowd {
+    let run = &Window::of(sale);
     let visitors = c.count_u32("crowd.visitors", &block.visitors, 1, 2_000_000);
     Crowd {
         visitors,
         arrivals: arrivals::arrivals(c, "crowd.arrivals", &block.arrivals, run),
         personas: personas::personas(c, &block.personas, run),
+        party: party(c, block, sale.seats_per_booking),
     }
+}
+
+/// How many seats people want together; nobody may have more than `most`.
+fn party(c: &mut Checker, block: &schema::crowd::CrowdBlock, most: u8) -> Vec<(u8, Share)> {
+    const FIELD: &str = "crowd.party";
+    let Some(at) = &block.party else {
+        return Vec::new();
+    };
+    let party: Vec<(u8, Share)> = at
+        .value
+        .iter()
+        .map(|(size, share)| (*size, share.value))
+        .collect();
+    for size in at.value.keys().filter(|size| **size == 0 || **size > most) {
+        c.refuse(
+            FIELD,
+            at,
+            format!("{size} seats together are not possible where a booking takes 1 to {most}"),
+            "raise `sale.seats_per_booking` (at most 4) or leave that size out",
+        );
+    }
+    let shares: Vec<Share> = party.iter().map(|(_, share)| *share).collect();
+    c.shares(FIELD, at, &shares);
+    party
 }
 
 fn registrations(c: &mut Checker, at: Option<&At<Count>>, visitors: u32) -> u32 {

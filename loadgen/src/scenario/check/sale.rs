@@ -40,7 +40,7 @@ pub(super) fn sale(c: &mut Checker, block: &schema::SaleBlock) -> SalePlan {
         pre_queue_ms,
         ordering,
         duration_ms,
-        hall: hall(c, &block.hall),
+        hall: hall(c, "sale.hall", &block.hall),
         seats_per_booking: block
             .seats_per_booking
             .as_ref()
@@ -74,11 +74,13 @@ fn ordering(c: &mut Checker, block: &schema::SaleBlock, pre_queue_ms: i64) -> Or
     }
 }
 
-fn hall(c: &mut Checker, block: &At<schema::HallBlock>) -> Hall {
+/// The hall that the file describes as `field`.
+pub(super) fn hall(c: &mut Checker, field: &str, block: &At<schema::HallBlock>) -> Hall {
+    let hall = field;
     let mut sections = Vec::new();
     let mut seen = HashSet::new();
     for (index, section) in block.value.sections.iter().enumerate() {
-        let field = |name: &str| format!("sale.hall.sections[{index}].{name}");
+        let field = |name: &str| format!("{hall}.sections[{index}].{name}");
         let rows = c.count_u32(&field("rows"), &section.rows, 1, 500);
         let seats_per_row = c.count_u32(&field("seats_per_row"), &section.seats_per_row, 1, 500);
         if section.price.value.krw == 0 {
@@ -114,7 +116,7 @@ fn hall(c: &mut Checker, block: &At<schema::HallBlock>) -> Hall {
     }
     if sections.is_empty() {
         c.refuse(
-            "sale.hall",
+            hall,
             block,
             "a hall without seats has nothing to sell",
             "add a section: `- { names: [A], rows: 10, seats_per_row: 10, price: 99000 KRW }`",
@@ -188,5 +190,7 @@ fn admission(
             house.hold_ttl_s,
         ),
         one_line_per_user,
+        // A scenario says how fast: it measures what the services bear at that.
+        ..AdmissionSettings::default()
     }
 }

@@ -5,6 +5,7 @@ use crate::scenario::units::{Count, Share, Span};
 use crate::scenario::{AbandonsAt, Trick};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +16,10 @@ pub(in crate::scenario) struct CrowdBlock {
     pub(in crate::scenario) arrivals: At<Vec<ArrivalBlock>>,
     /// As whom they come. Shares add up to 100%.
     pub(in crate::scenario) personas: At<Vec<PersonaBlock>>,
+    /// How many seats people want together, such as `{1: 20%, 2: 50%, 4: 30%}`; all of them
+    /// `sale.seats_per_booking` if not given. Shares add up to 100%. A script wants all it may have.
+    #[serde(default)]
+    pub(in crate::scenario) party: Option<At<BTreeMap<u8, At<Share>>>>,
 }
 
 /// A curve and the share of the crowd that comes along it. Instants count from the opening; a

@@ -18,6 +18,7 @@ fn part(text: &str) -> SegmentResult {
         funnel: Funnel::default(),
         steps: Vec::new(),
         series: Vec::new(),
+        personas: Vec::new(),
         generator: Generator::default(),
         goose: GooseSummary::default(),
         cut_short: None,
@@ -41,6 +42,29 @@ fn only_the_pieces_of_one_run_are_merged_and_all_of_them() {
         error.to_string(),
         "segment 3/3 is of another run: the opening differs"
     );
+}
+
+#[test]
+fn what_there_is_of_a_run_with_missing_pieces_is_merged_and_never_valid() {
+    let scenario = scenario();
+    let of = |parts: Vec<SegmentResult>| merge_what_is_there(&scenario, parts);
+    let (result, lost) = of(vec![part("1/3"), part("3/3")]).unwrap();
+    let everybody = u64::from(scenario.crowd.visitors + scenario.browsers);
+    assert!(
+        lost >= everybody / 3 && lost <= everybody / 3 + 2,
+        "{lost} of {everybody}"
+    );
+    assert_eq!(result.exit_code(), 97);
+    let reason = &result.validity.reasons[0];
+    assert!(
+        reason.contains("2/3") && reason.contains(&lost.to_string()),
+        "{reason}"
+    );
+    let (_, none) = of(vec![part("1/3"), part("2/3"), part("3/3")]).unwrap();
+    assert_eq!(none, 0);
+    assert!(of(vec![part("1/3"), part("1/3")]).is_err());
+    let all: Vec<Segment> = (1..=3).filter_map(|nth| Segment::new(nth, 3)).collect();
+    assert_eq!(visitors_of(&scenario, &all), everybody);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 /// A request as it comes in.
@@ -62,6 +62,8 @@ pub struct Write {
     pub call: Call,
     /// What came of it; `None` when it never arrived.
     pub status: Option<StatusCode>,
+    /// When its answer was there.
+    pub answered_at: Option<SystemTime>,
 }
 
 /// Which writes get a number.
@@ -274,6 +276,7 @@ impl Faults {
                 number,
                 call: call.clone(),
                 status: None,
+                answered_at: None,
             });
             number
         });
@@ -305,6 +308,7 @@ impl Faults {
             .find(|write| write.number == number)
         {
             write.status = Some(status);
+            write.answered_at = Some(SystemTime::now());
         }
     }
 

@@ -145,6 +145,10 @@ async fn accept(listener: TcpListener, relay: Arc<Relay>, stop: CancellationToke
 
 /// One connection, until it ends, everything goes dark, or the proxy stops.
 async fn serve(stream: TcpStream, relay: Arc<Relay>, stop: CancellationToken) {
+    // Without it a small answer may wait 40 ms for the caller's delayed acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY was refused");
+    }
     let serving = Arc::clone(&relay);
     let service = service_fn(move |request| {
         let relay = Arc::clone(&serving);
@@ -162,7 +166,7 @@ async fn serve(stream: TcpStream, relay: Arc<Relay>, stop: CancellationToken) {
 
 impl Relay {
     /// An error breaks the connection, which is what faults are made of.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Broken> {
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Result<Answer, Broken> {
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, REQUEST_BYTES_MAX)
             .collect()
@@ -188,8 +192,7 @@ impl Relay {
             Some(Fault::Delay(by)) => tokio::time::sleep(by).await,
             Some(Fault::CrashAfter | Fault::DropAnswer) | None => {}
         }
-        let answer = self.pass_on(&call, &parts.headers).await?;
-        self.faults.answered(number, answer.status());
+        let answer = Arc::clone(self).carried_out(&call, parts.headers, number).await?;
         match fault {
             Some(Fault::CrashAfter) => {
                 self.faults.go_dark(number);
@@ -202,6 +205,23 @@ impl Relay {
             }
             _ => Ok(answer),
         }
+    }
+
+    /// Passes `call` on, also when its caller goes away meanwhile: then it is carried out all the same,
+    /// and is on record.
+    async fn carried_out(
+        self: Arc<Self>,
+        call: &Call,
+        headers: HeaderMap,
+        number: Option<u64>,
+    ) -> Result<Answer, Broken> {
+        let call = call.clone();
+        let passing = tokio::spawn(async move {
+            let answer = self.pass_on(&call, &headers).await?;
+            self.faults.answered(number, answer.status());
+            Ok(answer)
+        });
+        passing.await.map_err(broken)?
     }
 
     async fn pass_on(&self, call: &Call, headers: &HeaderMap) -> Result<Answer, Broken> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgPool};
 use urr_core::seating::Hall;
+use urr_core::time::Millis;
 use uuid::Uuid;
 
 /// A layout as the contract lists it.
@@ -278,26 +279,79 @@ pub async fn plan(pool: &PgPool, event: Uuid) -> Result<Option<Plan>, sqlx::Erro
     }))
 }
 
-/// One letter per seat in the hall's order: `a`vailable, `l`ocked, `r`eserved. A hold past its end
-/// is free for everybody and shown so.
+/// Up to where the changes of seats are known: no transaction that was running, or had not begun, is
+/// before it. A transaction id of Postgres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon(i64);
+
+impl Horizon {
+    /// Before everything: Postgres holds the frozen transaction for older than any other.
+    pub const BEGINNING: Self = Self(2);
+}
+
+/// What changed since a horizon.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// Changes when the seats are made anew.
+    pub generation: Uuid,
+    /// For the next read.
+    pub horizon: Horizon,
+    /// Every seat that changed, and perhaps some that did not.
+    pub seats: Vec<Changed>,
+}
+
+/// A seat as it is now.
+#[derive(Debug, Clone, Copy)]
+pub struct Changed {
+    /// Its place in the hall's order, from 0.
+    pub at: usize,
+    /// `a`vailable, `l`ocked, `r`eserved.
+    pub letter: u8,
+    /// When the lock ends.
+    pub ends_at: Option<Millis>,
+}
+
+/// The seats of an event that changed since `since`; `None` when it has none.
+///
+/// Row versions carry the transaction that wrote them, so nothing has to be written for this, and
+/// neither a clock nor the order of commits can make it miss a change.
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn statuses(
-    pool: &PgPool,
-    event: Uuid,
-    now: DateTime<Utc>,
-) -> Result<Option<(Uuid, String)>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT g.generation, array_to_string(ARRAY(
-             SELECT CASE WHEN s.status = 'reserved' THEN 'r'
-                         WHEN s.status = 'locked' AND s.lock_expires_at > $2 THEN 'l'
-                         ELSE 'a' END
-             FROM seats s WHERE s.event_id = $1 ORDER BY s.ordinal), '')
+pub async fn changes(pool: &PgPool, event: Uuid, since: Horizon) -> Result<Option<Changes>, sqlx::Error> {
+    type Row = (Uuid, i64, Vec<i32>, Vec<i64>, String);
+    let row: Option<Row> = sqlx::query_as(
+        "WITH changed AS MATERIALIZED (
+             SELECT ordinal, status, lock_expires_at FROM seats
+             WHERE event_id = $1 AND age(xmin) <= age($2::text::xid)
+         )
+         SELECT g.generation, pg_snapshot_xmin(pg_current_snapshot())::xid::text::bigint,
+                ARRAY(SELECT ordinal FROM changed ORDER BY ordinal),
+                ARRAY(SELECT coalesce(floor(extract(epoch FROM lock_expires_at) * 1000), 0)::bigint
+                      FROM changed ORDER BY ordinal),
+                array_to_string(ARRAY(SELECT left(status, 1) FROM changed ORDER BY ordinal), '')
          FROM seatings g WHERE g.event_id = $1",
     )
     .bind(event)
-    .bind(now)
+    .bind(since.0.to_string())
     .fetch_optional(pool)
-    .await
+    .await?;
+    let Some((generation, horizon, ordinals, ends_ms, letters)) = row else {
+        return Ok(None);
+    };
+    let seats = ordinals.iter().zip(&ends_ms).zip(letters.bytes());
+    Ok(Some(Changes {
+        generation,
+        horizon: Horizon(horizon),
+        seats: seats
+            .filter_map(|((ordinal, ends_ms), letter)| {
+                Some(Changed {
+                    // Seats are counted from 1 (`generate`).
+                    at: usize::try_from(*ordinal).ok()?.checked_sub(1)?,
+                    letter,
+                    ends_at: (letter == b'l').then_some(Millis(*ends_ms)),
+                })
+            })
+            .collect(),
+    }))
 }

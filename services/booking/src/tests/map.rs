@@ -2,7 +2,9 @@
 
 use super::World;
 use crate::map::{MAX_AGE_MS, OLDEST_MS};
+use crate::store::seating::{self, Horizon};
 use futures::future::join_all;
+use std::time::{Duration, Instant};
 use urr_core::snapshot::SeatsView;
 use uuid::Uuid;
 
@@ -56,4 +58,69 @@ async fn the_map_is_at_most_its_age_behind_and_shows_dead_holds_as_free() {
     // Not swept yet, but anybody may take it.
     assert_eq!(summary().await, (2, 0, 0));
     assert!(world.maps.view(Uuid::new_v4()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_hold_that_was_being_written_while_the_map_was_read_is_not_missed() {
+    let world = World::new(3, 1, true).await;
+    let held = async || counts(&world.maps.view(world.event).await.unwrap().unwrap().summary()).1;
+    assert_eq!(held().await, 0);
+    // Began first, ends last; in between another is written and read.
+    let mut slow = world.pool.begin().await.unwrap();
+    let lock = "UPDATE seats SET status = 'locked', locked_by = gen_random_uuid(), lock_expires_at = $2 WHERE id = $1";
+    let until = urr_kit::wire::at(world.now().plus_s(60));
+    sqlx::query(lock)
+        .bind(world.seats[0])
+        .bind(until)
+        .execute(&mut *slow)
+        .await
+        .unwrap();
+    sqlx::query(lock)
+        .bind(world.seats[1])
+        .bind(until)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    world.clock.advance_ms(MAX_AGE_MS);
+    assert_eq!(held().await, 1);
+    slow.commit().await.unwrap();
+    world.clock.advance_ms(MAX_AGE_MS);
+    assert_eq!(held().await, 2);
+    // Made anew: another hall, of which nothing is remembered.
+    sqlx::query("UPDATE seatings SET generation = gen_random_uuid()")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    world.clock.advance_ms(MAX_AGE_MS);
+    assert_eq!(held().await, 2);
+}
+
+#[tokio::test]
+async fn only_what_changed_is_read_again() {
+    let world = World::new(500, 1, true).await;
+    let all = seating::changes(&world.pool, world.event, Horizon::BEGINNING)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(all.seats.len(), 500);
+    world.hold(Uuid::new_v4(), &world.seats[7..8]).await.unwrap();
+    let since = async |horizon| {
+        seating::changes(&world.pool, world.event, horizon)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    let mut told = since(all.horizon).await;
+    assert!(told.seats.iter().any(|seat| seat.at == 7 && seat.letter == b'l'));
+    // Other tests' transactions may be running, and hold the horizon back until they end.
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !told.seats.is_empty() {
+        assert!(
+            Instant::now() < patience,
+            "{} seats are told again and again",
+            told.seats.len()
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        told = since(told.horizon).await;
+    }
 }

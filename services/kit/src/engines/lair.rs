@@ -107,9 +107,10 @@ impl Drop for Lair {
     }
 }
 
-/// Removal may race with an engine that writes its last file: try for a moment.
+/// Removal may race with an engine that writes its last file: try for a moment, which is longer than
+/// it looks on a machine where others keep a killed process from ending.
 fn remove(path: &Path) -> io::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(2);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         match fs::remove_dir_all(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

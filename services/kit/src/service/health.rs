@@ -13,6 +13,7 @@ use sqlx::PgPool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use urr_core::pulse::Pulse;
 
 /// A probe is worth an answer within this; an orchestrator gives up soon after.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -106,6 +107,28 @@ impl Health {
     }
 }
 
+impl Health {
+    /// The pulse of this process with the fullest of its pools.
+    fn pulse(&self) -> Pulse {
+        let probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+        let pools = probes.iter().filter_map(|probe| match probe {
+            Probe::Postgres(pool) => {
+                let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+                let max = pool.options().get_max_connections();
+                Some((pool.size().saturating_sub(idle), max.max(1)))
+            }
+            Probe::Redis(_) => None,
+        });
+        let fullest = pools.max_by_key(|(used, max)| u64::from(*used) * 1000 / u64::from(*max));
+        let (pool_used, pool_max) = fullest.unwrap_or_default();
+        Pulse {
+            pool_used,
+            pool_max,
+            ..super::pulse::pulse()
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Ops {
     service: &'static str,
@@ -125,6 +148,7 @@ pub fn ops(service: &'static str, ctx: &Ctx) -> Router {
         .route("/actuator/health", get(actuator_health))
         .route("/actuator/info", get(info))
         .route("/actuator/prometheus", get(prometheus))
+        .route("/actuator/pulse", get(pulse))
         .with_state(state)
 }
 
@@ -151,6 +175,10 @@ async fn actuator_health(State(ops): State<Ops>) -> Response {
 
 async fn info(State(ops): State<Ops>) -> Json<Value> {
     Json(json!({"app": {"name": ops.service, "version": env!("CARGO_PKG_VERSION")}}))
+}
+
+async fn pulse(State(ops): State<Ops>) -> Json<Pulse> {
+    Json(ops.health.pulse())
 }
 
 async fn prometheus(State(ops): State<Ops>) -> Response {

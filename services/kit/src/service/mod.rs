@@ -2,6 +2,7 @@
 
 pub mod health;
 mod observe;
+mod pulse;
 mod serve;
 mod supervise;
 

@@ -113,6 +113,7 @@ impl Seen {
         // The route's pattern, never the path: ids would make a time series each.
         let route = mounted.or(self.route.as_ref());
         let route = route.map_or("unmatched", MatchedPath::as_str).to_owned();
+        super::pulse::count(&route, status.is_server_error(), started.elapsed());
         let class = match status.as_u16() {
             ..300 => "2xx",
             300..400 => "3xx",

@@ -30,7 +30,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         None if app.shown().source == Source::Drill => lines.extend(funnel::lines(app, width, 1)),
         None => {}
     }
-    lines.push(health::summary(app));
+    lines.push(health::summary(app, width));
     match seats::seats(app) {
         Some(view) => lines.push(seats::total(app, view, width)),
         None => lines.extend(seats::lines(app, width, 1)),
@@ -86,7 +86,8 @@ pub(super) fn tiny(frame: &mut Frame<'_>, app: &App, area: Rect) {
             }
             let warnings = snapshot.warnings.len() + app.advice.len();
             if warnings > 0 {
-                push(format!("! {warnings} warnings"), theme.warn());
+                let plural = if warnings == 1 { "" } else { "s" };
+                push(format!("! {warnings} warning{plural}"), theme.warn());
             }
         }
         None => push(format!("{} {since}", picture.stage.words()), theme.strong()),
@@ -95,6 +96,6 @@ pub(super) fn tiny(frame: &mut Frame<'_>, app: &App, area: Rect) {
         format!("{}: {}", picture.environment.word(), picture.title),
         theme.banner(&picture.environment),
     );
-    push("q quit, larger for more".to_owned(), theme.dim());
+    push("q quits; enlarge for more".to_owned(), theme.dim());
     frame.render_widget(Paragraph::new(lines), area);
 }

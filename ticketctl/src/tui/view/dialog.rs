@@ -84,7 +84,7 @@ fn preview(app: &App, proposal: &Proposal, name: &str, width: usize) -> Vec<Line
         ]));
     }
     lines.push(Line::styled(
-        format!("Enter does it as {}, Esc leaves it", app.actor),
+        format!("Enter applies it as {}, Esc cancels", app.actor),
         theme.dim(),
     ));
     lines

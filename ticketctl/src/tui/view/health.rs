@@ -8,6 +8,9 @@ use crate::{
 use ratatui::text::{Line, Span};
 use urr_core::{effect, law::Law, live::Seen, snapshot::ServiceView};
 
+/// The longest name of a law, and a space.
+const NAME: usize = 18;
+
 /// A row of the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Row {
@@ -37,13 +40,13 @@ pub(super) fn rows(app: &App) -> Vec<Row> {
 
 /// The view's list.
 pub(super) fn list(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
-    let mut lines = capacity(app);
+    let mut lines = capacity(app, width);
     let rows = rows(app);
     if rows.is_empty() {
         lines.extend(empty(app, "nothing matches"));
         return lines;
     }
-    let wide = usize::from(width).saturating_sub(24);
+    let wide = usize::from(width).saturating_sub(NAME + 2);
     let rows = rows.iter().map(|row| match row {
         Row::Service(view) => service(app, view),
         Row::Law(law) => self::law(app, *law, wide),
@@ -56,14 +59,14 @@ pub(super) fn list(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
 
 /// The pane of mission control: what is wrong first, the rest counted.
 pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
-    let mut lines = capacity(app);
+    let mut lines = capacity(app, width);
     if let Some(snapshot) = &app.shown().snapshot {
         let room = usize::from(height).saturating_sub(lines.len() + 2);
         lines.extend(snapshot.services.iter().take(room).map(|view| service(app, view)));
     }
-    lines.push(summary(app));
+    lines.push(summary(app, width));
     let room = usize::from(height).saturating_sub(lines.len());
-    let wide = usize::from(width).saturating_sub(24);
+    let wide = usize::from(width).saturating_sub(NAME + 2);
     let broken = app.laws.broken().map(|law| self::law(app, law, wide));
     let holding = Law::ALL
         .into_iter()
@@ -76,7 +79,7 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
     lines
 }
 
-fn capacity(app: &App) -> Vec<Line<'static>> {
+fn capacity(app: &App, width: u16) -> Vec<Line<'static>> {
     let Some(snapshot) = &app.shown().snapshot else {
         return empty(app, "the control plane has not spoken yet");
     };
@@ -89,24 +92,32 @@ fn capacity(app: &App) -> Vec<Line<'static>> {
     } else {
         data(app)
     };
-    let mut spans = vec![
+    let line = Line::from(vec![
         Span::styled("capacity  ", app.theme.dim()),
         Span::styled(
             format!("{}/{} ready", view.ready_replicas, view.desired_replicas),
             style,
         ),
-        Span::styled(
-            format!(
-                ", bears {}/s",
-                grouped(effect::bearable(snapshot).map_or(0, u64::from))
-            ),
-            data(app),
-        ),
-    ];
-    if let Some(percent) = headroom {
-        spans.push(Span::styled(format!(", headroom {percent} %"), data(app)));
+    ]);
+    // What is left of it matters more than what it is in all.
+    let headroom = headroom.map_or_else(String::new, |percent| format!(", headroom {percent} %"));
+    let bears = effect::bearable(snapshot).map_or(0, u64::from);
+    let whole = format!(", bears {}/s{headroom}", grouped(bears));
+    let room = usize::from(width).saturating_sub(line.width());
+    let rest = if whole.chars().count() <= room {
+        whole
+    } else {
+        headroom
+    };
+    vec![fitting(line, Span::styled(rest, data(app)), width)]
+}
+
+/// `line` with `rest`, if there is room for all of it.
+fn fitting(mut line: Line<'static>, rest: Span<'static>, width: u16) -> Line<'static> {
+    if line.width() + rest.width() <= usize::from(width) {
+        line.push_span(rest);
     }
-    vec![Line::from(spans)]
+    line
 }
 
 fn service(app: &App, view: &ServiceView) -> Line<'static> {
@@ -118,14 +129,14 @@ fn service(app: &App, view: &ServiceView) -> Line<'static> {
     };
     Line::from(vec![
         Span::styled(format!("{sign} "), style),
-        Span::styled(left(app, &view.name, 20), theme.dim()),
+        Span::styled(left(app, &view.name, NAME), theme.dim()),
         Span::styled(format!("{}/{} ", view.ready, view.desired), data(app)),
         Span::styled(word, style),
     ])
 }
 
-/// `laws: 4 hold as far as seen, 1 BROKEN, the audit judges all`.
-pub(super) fn summary(app: &App) -> Line<'static> {
+/// `laws: 1 BROKEN, 4 hold so far, the audit decides`.
+pub(super) fn summary(app: &App, width: u16) -> Line<'static> {
     let broken = app.laws.broken().count();
     let holding = Law::ALL
         .into_iter()
@@ -140,9 +151,9 @@ pub(super) fn summary(app: &App) -> Line<'static> {
     } else {
         app.theme.dim()
     };
-    spans.push(Span::styled(format!("{holding} hold as seen"), style));
-    spans.push(Span::styled(", the audit proves", app.theme.dim()));
-    Line::from(spans)
+    spans.push(Span::styled(format!("{holding} hold so far"), style));
+    let line = Line::from(spans);
+    fitting(line, Span::styled(", the audit decides", app.theme.dim()), width)
 }
 
 fn law(app: &App, law: Law, room: usize) -> Line<'static> {
@@ -160,16 +171,23 @@ fn law(app: &App, law: Law, room: usize) -> Line<'static> {
                 theme.bad(),
             )
         }
-        Seen::Holding { looks: 0 } => (" ", "not seen yet".to_owned(), theme.dim()),
+        Seen::Holding { looks: 0 } => (" ", "not checked yet".to_owned(), theme.dim()),
         Seen::Holding { looks } => {
-            let text = format!("holds, {}x seen", grouped(looks));
+            let plural = if looks == 1 { "" } else { "s" };
+            let text = format!("holds, {} check{plural}", grouped(looks));
+            // The word is the news; how often it was looked at may give way.
+            let text = if text.chars().count() > room {
+                "holds".to_owned()
+            } else {
+                text
+            };
             (theme.glyph("✔", "+"), text, theme.good())
         }
         Seen::AuditOnly => (" ", "only the audit can tell".to_owned(), theme.dim()),
     };
     Line::from(vec![
         Span::styled(format!("{sign} "), style),
-        Span::styled(left(app, law.name(), 20), theme.dim()),
+        Span::styled(left(app, law.name(), NAME), theme.dim()),
         Span::styled(crate::text::fit(&text, room, theme.ellipsis()), style),
     ])
 }

@@ -70,7 +70,7 @@ fn foot(app: &App, bound_ms: Option<u32>, shown: &[Heat]) -> Line<'static> {
     let (few, many) = (app.theme.glyph("░", "."), app.theme.glyph("█", "#"));
     Line::styled(
         format!(
-            "{:>LABEL$} {} a column, {} requests, {few} few {many} most{promise}",
+            "{:>LABEL$} {} per column, {} requests, {few} few {many} most{promise}",
             "",
             scale_name(SCALES_S[app.scale.min(SCALES_S.len() - 1)]),
             grouped(total),

@@ -49,8 +49,8 @@ fn keys(app: &App) -> Vec<(String, &'static str)> {
             .collect::<Vec<_>>()
     };
     match &app.mode {
-        Mode::Confirm(..) => fixed(&[("Enter", "do it"), ("Esc", "leave it")]),
-        Mode::Palette(..) => fixed(&[("Tab", "complete"), ("Enter", "do it"), ("Esc", "leave it")]),
+        Mode::Confirm(..) => fixed(&[("Enter", "apply"), ("Esc", "cancel")]),
+        Mode::Palette(..) => fixed(&[("Tab", "complete"), ("Enter", "run"), ("Esc", "cancel")]),
         Mode::Filter(_) => fixed(&[("Enter", "keep"), ("Esc", "all rows")]),
         Mode::ConfirmQuit => fixed(&[("y", "end the drill"), ("Esc", "go on")]),
         Mode::Help(_) => fixed(&[("j/k", "more"), ("any other", "back")]),
@@ -71,7 +71,7 @@ fn watching(app: &App) -> Vec<(String, &'static str)> {
     } else if app.player.is_some() {
         key(Action::Freeze, "play");
         key(Action::StepBack, "back");
-        key(Action::StepOn, "on");
+        key(Action::StepOn, "forward");
         key(Action::SeekBack, "-10 s");
         key(Action::SeekOn, "+10 s");
         key(Action::Faster, "faster");

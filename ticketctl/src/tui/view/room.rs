@@ -21,10 +21,10 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
     ];
     lines.extend(sparks(app, width));
     if height > 6 {
-        lines.extend(served(app, snapshot));
+        lines.extend(served(app, snapshot, width));
     }
     if height > 8 {
-        lines.extend(forecast(app, snapshot));
+        lines.extend(forecast(app, snapshot, width));
     }
     for line in &mut lines {
         cut(line, usize::from(width), app.theme.ellipsis());
@@ -33,14 +33,12 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
 }
 
 /// How far the line is served.
-pub(super) fn served(app: &App, snapshot: &Snapshot) -> Option<Line<'static>> {
+pub(super) fn served(app: &App, snapshot: &Snapshot, width: u16) -> Option<Line<'static>> {
     let room = snapshot.room.as_ref()?;
-    let text = format!(
-        "{} of {}, epoch {}",
-        grouped(room.serving),
-        grouped(room.issued),
-        room.epoch
-    );
+    let text = format!("{} of {}", grouped(room.serving), grouped(room.issued));
+    let epoch = format!(", epoch {}", room.epoch);
+    let whole = LABEL + text.chars().count() + epoch.chars().count() <= usize::from(width);
+    let text = if whole { text + &epoch } else { text };
     Some(labelled(
         app,
         "served",
@@ -50,7 +48,7 @@ pub(super) fn served(app: &App, snapshot: &Snapshot) -> Option<Line<'static>> {
 }
 
 /// Where this leads if nothing is changed.
-pub(super) fn forecast(app: &App, snapshot: &Snapshot) -> Vec<Line<'static>> {
+pub(super) fn forecast(app: &App, snapshot: &Snapshot, width: u16) -> Vec<Line<'static>> {
     let flow = app.flow();
     let mut lines = Vec::new();
     let mut say = |label: &str, text: String| {
@@ -60,14 +58,13 @@ pub(super) fn forecast(app: &App, snapshot: &Snapshot) -> Vec<Line<'static>> {
         let joined = flow.joined_per_s.unwrap_or(0);
         let let_in = flow.let_in_per_s.unwrap_or(0);
         let then = match in_a_minute {
-            0 => "nobody waits".to_owned(),
-            n => format!("about {} wait", grouped(n)),
+            0 => "nobody waiting in 1 min".to_owned(),
+            n => format!("{} waiting in 1 min", grouped(n)),
         };
-        let text = format!(
-            "{then} in 1 min ({}/s in, {}/s out)",
-            grouped(joined),
-            grouped(let_in)
-        );
+        let because = format!(" ({}/s in, {}/s out)", grouped(joined), grouped(let_in));
+        let room = usize::from(width).saturating_sub(LABEL);
+        let whole = then.chars().count() + because.chars().count() <= room;
+        let text = if whole { then + &because } else { then };
         say("forecast", text);
     }
     if let Some(s) = effect::sold_out_s(snapshot, flow) {
@@ -101,8 +98,8 @@ pub(super) fn eta(app: &App, snapshot: &Snapshot, waiting: u64) -> String {
     match effect::wait_s(snapshot, app.flow()) {
         _ if waiting == 0 => String::new(),
         _ if standing => "   the line stands".to_owned(),
-        Some(wait_s) => format!("   last in {}", about(wait_s)),
-        None => "   as slots come back".to_owned(),
+        Some(wait_s) => format!("   wait {}", about(wait_s)),
+        None => "   as slots free up".to_owned(),
     }
 }
 

@@ -68,8 +68,8 @@ pub(super) fn grade(app: &App, burn: &Burn) -> (&'static str, &'static str, Styl
     match burn.slo.burn_milli(burn.minute) {
         None => (" ", "quiet", theme.dim()),
         Some(BAD_MILLI..) => (theme.glyph("✘", "x"), "BROKEN", theme.bad()),
-        Some(WARN_MILLI..) => ("!", "burns", theme.warn()),
-        Some(_) => (theme.glyph("✔", "+"), "kept", theme.good()),
+        Some(WARN_MILLI..) => ("!", "at risk", theme.warn()),
+        Some(_) => (theme.glyph("✔", "+"), "OK", theme.good()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{ASCII_BORDER, funnel, left, wrap};
 use crate::{
     exit::Exit,
     picture::{LawLine, LawVerdict, ThresholdLine, Verdict},
-    text::{duration_s, fit, grouped},
+    text::{duration_s, fit, fit_end, grouped},
     tui::state::App,
 };
 use ratatui::{
@@ -21,8 +21,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, verdict: &Verdict, area: Re
     let [head, body] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
     frame.render_widget(Paragraph::new(lines), head);
     if area.width >= 100 {
-        let [l, r] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(body);
-        framed(frame, app, l, "laws", |width| laws(app, verdict, width));
+        let [l, r] = Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2)]).areas(body);
+        framed(frame, app, l, "laws, with facts checked", |width| {
+            laws(app, verdict, width)
+        });
         framed(frame, app, r, "thresholds and outcome", |width| {
             let mut lines = thresholds(app, verdict, width);
             lines.push(Line::default());
@@ -113,7 +115,7 @@ fn law_lines(app: &App, law: &LawLine, width: u16) -> Vec<Line<'static>> {
         LawVerdict::Broken => app.theme.glyph("✘", "x"),
         LawVerdict::Unproven => "?",
     };
-    let checked = format!("{:>9} checked  ", grouped(law.checked));
+    let checked = format!("{:>9}  ", grouped(law.checked));
     let used = 2 + 18 + 9 + checked.chars().count();
     let detail = fit(
         &law.detail,
@@ -182,7 +184,7 @@ fn files(app: &App, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
         .map(|(what, path)| {
             Line::from(vec![
                 Span::styled(format!("{what:<10}"), app.theme.dim()),
-                Span::raw(fit(
+                Span::raw(fit_end(
                     &path.display().to_string(),
                     usize::from(width).saturating_sub(10),
                     app.theme.ellipsis(),

@@ -17,7 +17,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let [top, bottom] = Layout::vertical(rows).areas(area);
     framed(frame, app, top, app.view.title(), false, figures);
     let title = format!(
-        "waiting, {} a column",
+        "waiting, {} per column",
         scale_name(SCALES_S[app.scale.min(SCALES_S.len() - 1)])
     );
     let flows = area.height >= 26 && area.width >= 80;
@@ -68,8 +68,8 @@ fn figures(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
         room::inside(app, snapshot, width),
         room::rate(app, snapshot),
     ];
-    lines.extend(room::served(app, snapshot));
-    lines.extend(room::forecast(app, snapshot));
+    lines.extend(room::served(app, snapshot, width));
+    lines.extend(room::forecast(app, snapshot, width));
     if let Some(clock) = skew(app) {
         lines.push(clock);
     }

@@ -3,16 +3,23 @@
 //! A condition's transition time moves only when its status does, and a status equal to the one
 //! that is there is not written: an idle operator writes nothing.
 
-use crate::mapping::time;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use urr_api::TicketSaleStatus;
-use urr_api::conditions::{ADMISSION_APPLIED, CAPACITY_READY, READY, ROOM_ACTIVE, SCHEDULE_HONOURED, reason};
-use urr_api::status::TargetStatus;
-use urr_core::plan::Plan;
-use urr_core::sale::{Phase, Problem};
-use urr_core::time::Millis;
+mod conditions;
+mod finding;
+mod summary;
 
 use crate::control_api::{ControlError, SaleState};
+use crate::decide::REHEARSAL;
+use crate::decide::advice;
+use crate::mapping::time;
+use conditions::{admission_applied, capacity_ready, room_active, schedule_honoured};
+use finding::Finding;
+use summary::summary;
+use urr_api::conditions::{ADMISSION_APPLIED, CAPACITY_READY, READY, ROOM_ACTIVE, reason};
+use urr_api::status::{LineStatus, Measured, TargetStatus};
+use urr_api::{TicketSaleSpec, TicketSaleStatus};
+use urr_core::plan::Plan;
+use urr_core::sale::{Phase, Problem, Sale};
+use urr_core::time::Millis;
 
 /// How late a boundary may be acted on (law `on-time`).
 const LATENESS_MAX_MS: i64 = 250;
@@ -24,6 +31,10 @@ pub const ABORTED: &str = "Aborted";
 pub struct Findings<'a> {
     /// Generation of the spec that was looked at.
     pub generation: Option<i64>,
+    /// The spec.
+    pub spec: &'a TicketSaleSpec,
+    /// The sale it describes.
+    pub sale: &'a Sale,
     /// What should be.
     pub plan: &'a Plan,
     /// Capacity is being brought up.
@@ -36,12 +47,14 @@ pub struct Findings<'a> {
     pub missing: &'a [String],
     /// Targets that another sale holds.
     pub conflicting_targets: &'a [String],
+    /// Targets that an autoscaler scales which the sale does not name: both their names.
+    pub rivals: &'a [(String, String)],
     /// Targets whose autoscaler does not go up to what is wanted: its bound.
     pub capped: &'a [(String, u32)],
-    /// Fields of the spec that ask for what is not done.
-    pub not_done: &'a [&'static str],
     /// Why the line is held for the sale's spec.
     pub held: Option<&'a str>,
+    /// Why no rehearsal counts, where one must.
+    pub lacks_rehearsal: Option<&'a str>,
     /// What the control API said.
     pub control: Result<&'a SaleState, &'a ControlError>,
     /// When the schedule next changes something.
@@ -52,6 +65,12 @@ pub struct Findings<'a> {
     pub slack_s: Option<i64>,
     /// The boundary acted on in this look, and how late.
     pub reached: Option<(&'static str, i64)>,
+    /// The line and the seats as last noted.
+    pub line: Option<LineStatus>,
+    /// What the sale has shown so far.
+    pub measured: Option<Measured>,
+    /// The rate it begins with instead of its spec's.
+    pub adopted_rate_per_s: Option<i32>,
 }
 
 /// The status to show, given the one shown now.
@@ -65,11 +84,17 @@ pub fn compute(before: Option<&TicketSaleStatus>, found: &Findings<'_>, now: Mil
         .filter(|(_, finding)| !finding.holds)
         .map(|(type_, _)| *type_)
         .collect();
-    let ready = if !found.not_done.is_empty() {
-        let fields = found.not_done.join(", ");
-        let message = format!("this operator does not do what these fields ask for: {fields}");
-        Finding::no(reason::NOT_SUPPORTED, message)
-    } else if let (Some(held), true) = (found.held, found.plan.phase != Phase::Closed) {
+    // A hold that was not heard holds nothing: then that is what is said.
+    let is_heard = matches!(found.control, Ok(_) | Err(ControlError::Refused { .. }));
+    let held = found
+        .held
+        .filter(|_| is_heard && found.plan.phase != Phase::Closed);
+    let not_rehearsed = held
+        .filter(|held| held.contains(REHEARSAL))
+        .and(found.lacks_rehearsal);
+    let ready = if let Some(why) = not_rehearsed {
+        Finding::no(reason::NOT_REHEARSED, format!("the opening is held: {why}"))
+    } else if let Some(held) = held {
         Finding::no(reason::HELD, format!("the line is held: {held}"))
     } else if unmet.is_empty() {
         Finding::yes("everything is as planned")
@@ -89,7 +114,7 @@ pub fn compute(before: Option<&TicketSaleStatus>, found: &Findings<'_>, now: Mil
         .map(|(type_, finding)| finding.into_condition(type_, shown, found.generation, now))
         .collect();
     let units = i32::try_from(found.ready_units).ok();
-    TicketSaleStatus {
+    let status = TicketSaleStatus {
         observed_generation: found.generation,
         phase: Some(phase_name(found.plan.phase, found.is_warming).to_owned()),
         next_transition_at: found.next_transition_at.map(time),
@@ -101,8 +126,16 @@ pub fn compute(before: Option<&TicketSaleStatus>, found: &Findings<'_>, now: Mil
         lead_seconds: i32::try_from(found.lead_s).ok(),
         slack_seconds: found.slack_s,
         lateness_milliseconds: lateness,
+        line: found.line.clone(),
+        measured: found.measured.clone(),
+        adopted_rate_per_second: found.adopted_rate_per_s,
         conditions,
         ..TicketSaleStatus::default()
+    };
+    TicketSaleStatus {
+        advice: advice(found.spec, &status, found.plan.phase),
+        summary: Some(summary(found.sale, &status, found.held)),
+        ..status
     }
 }
 
@@ -125,6 +158,9 @@ pub fn aborted(
         ready_replicas: targets.iter().map(|target| target.ready).min(),
         desired_replicas: targets.iter().map(|target| target.desired).max(),
         rate_per_second: Some(0),
+        summary: Some("it was ended by its spec: nobody is let in any more".to_owned()),
+        line: before.and_then(|status| status.line.clone()),
+        measured: before.and_then(|status| status.measured.clone()),
         conditions: vec![
             finding(CAPACITY_READY, no("capacity was given back")),
             finding(ROOM_ACTIVE, no("the room is closed")),
@@ -156,170 +192,15 @@ pub fn refused(
     TicketSaleStatus {
         observed_generation: generation,
         conditions: vec![finding.into_condition(READY, shown, generation, now)],
+        summary: Some("its spec is not carried out: the condition Ready says why".to_owned()),
         // What was put in place for an earlier spec is still there, and still shown.
         ..before.cloned().unwrap_or_default()
     }
 }
 
-/// Whether a condition holds, and why.
-struct Finding {
-    holds: bool,
-    reason: &'static str,
-    message: String,
-}
-
-impl Finding {
-    fn yes(message: impl Into<String>) -> Self {
-        Self {
-            holds: true,
-            reason: reason::AS_PLANNED,
-            message: message.into(),
-        }
-    }
-
-    fn no(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            holds: false,
-            reason,
-            message: message.into(),
-        }
-    }
-
-    fn into_condition(
-        self,
-        type_: &str,
-        shown: &[Condition],
-        generation: Option<i64>,
-        now: Millis,
-    ) -> Condition {
-        let status = if self.holds { "True" } else { "False" };
-        let unchanged = shown
-            .iter()
-            .find(|condition| condition.type_ == type_ && condition.status == status);
-        Condition {
-            type_: type_.to_owned(),
-            status: status.to_owned(),
-            reason: self.reason.to_owned(),
-            message: self.message,
-            observed_generation: generation,
-            last_transition_time: unchanged
-                .map_or_else(|| time(now), |condition| condition.last_transition_time.clone()),
-        }
-    }
-}
-
-fn capacity_ready(found: &Findings<'_>) -> (&'static str, Finding) {
-    let short: Vec<String> = found
-        .targets
-        .iter()
-        .filter(|target| target.ready < target.desired)
-        .map(|target| {
-            format!(
-                "{} of {} replicas of {}",
-                target.ready, target.desired, target.name
-            )
-        })
-        .collect();
-    let finding = if !found.missing.is_empty() {
-        let message = format!(
-            "there is no {}: create it or take it off spec.targets",
-            found.missing.join(", no ")
-        );
-        Finding::no(reason::TARGET_MISSING, message)
-    } else if !found.conflicting_targets.is_empty() {
-        let names = found.conflicting_targets.join(", ");
-        let message =
-            format!("another sale has scaled {names}: let their windows not overlap, or give each its own");
-        Finding::no(reason::TARGET_CONFLICT, message)
-    } else if short.is_empty() {
-        let ready = found
-            .targets
-            .iter()
-            .map(|target| format!("{} of {}", target.ready, target.name));
-        let ready: Vec<String> = ready.collect();
-        Finding::yes(if ready.is_empty() {
-            "nothing is to be scaled".to_owned()
-        } else {
-            format!(
-                "as many replicas are ready as are wanted now: {}",
-                ready.join(", ")
-            )
-        })
-    } else {
-        let caps = found
-            .capped
-            .iter()
-            .map(|(name, max)| format!("; the autoscaler of {name} goes up to {max}: raise its maxReplicas"));
-        let message = format!("ready are {}{}", short.join(", "), caps.collect::<String>());
-        Finding::no(reason::NOT_ENOUGH_READY, message)
-    };
-    (CAPACITY_READY, finding)
-}
-
-fn schedule_honoured(
-    found: &Findings<'_>,
-    lateness: Option<i64>,
-    before: Option<&TicketSaleStatus>,
-) -> (&'static str, Finding) {
-    let finding = match (found.reached, lateness, found.slack_s) {
-        (Some((boundary, late)), ..) if late > LATENESS_MAX_MS => {
-            Finding::no(reason::LATE, format!("{boundary} was acted on {late} ms late"))
-        }
-        (None, Some(late), _) if late > LATENESS_MAX_MS => {
-            let kept = before
-                .into_iter()
-                .flat_map(|status| &status.conditions)
-                .find(|condition| condition.type_ == SCHEDULE_HONOURED && condition.reason == reason::LATE);
-            let message = kept.map_or_else(
-                || format!("the last boundary was acted on {late} ms late"),
-                |condition| condition.message.clone(),
-            );
-            Finding::no(reason::LATE, message)
-        }
-        (.., Some(slack)) if slack < 0 => Finding::no(
-            reason::LATE,
-            format!("capacity comes {} s after the pre-queue", slack.unsigned_abs()),
-        ),
-        (.., Some(slack)) => Finding::yes(format!("capacity is ready {slack} s before the pre-queue")),
-        (.., None) => Finding::yes("no boundary was missed"),
-    };
-    (SCHEDULE_HONOURED, finding)
-}
-
-fn room_active(found: &Findings<'_>) -> (&'static str, Finding) {
-    let finding = match found.control {
-        Ok(_) => Finding::yes("the control plane keeps the sale"),
-        Err(error) => not_known(error),
-    };
-    (ROOM_ACTIVE, finding)
-}
-
-fn admission_applied(found: &Findings<'_>) -> (&'static str, Finding) {
-    let finding = match found.control {
-        Ok(SaleState {
-            problems,
-            plan: Some(plan),
-            ..
-        }) if problems.is_empty() => Finding::yes(format!(
-            "{} people per second, {} inside at most",
-            plan.limits.rate_per_s, plan.limits.cap
-        )),
-        Ok(state) => Finding::no(reason::NOT_YET_APPLIED, state.problems.join("; ")),
-        Err(error) => not_known(error),
-    };
-    (ADMISSION_APPLIED, finding)
-}
-
-fn not_known(error: &ControlError) -> Finding {
-    match error {
-        ControlError::Refused { message, .. } => Finding::no(reason::REFUSED, message.clone()),
-        ControlError::Unreachable(_) | ControlError::Failed { .. } | ControlError::NotLeading(_) => {
-            Finding::no(reason::CONTROL_API_UNREACHABLE, error.to_string())
-        }
-    }
-}
-
-const fn phase_name(phase: Phase, is_warming: bool) -> &'static str {
+/// A phase as the status has it. `is_warming`: capacity is being brought up.
+#[must_use]
+pub const fn phase_name(phase: Phase, is_warming: bool) -> &'static str {
     match phase {
         Phase::Scheduled if is_warming => "PreScaling",
         Phase::Scheduled => "Scheduled",
@@ -335,6 +216,7 @@ const fn phase_name(phase: Phase, is_warming: bool) -> &'static str {
 mod tests {
     use super::*;
     use crate::mapping::{self, tests::spec};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
     use proptest::prelude::*;
     use urr_core::plan::{Hand, Observed, plan};
 
@@ -362,6 +244,7 @@ mod tests {
             sale: serde_json::Value::Null,
             held: None,
             operator_term: 1,
+            pace: None,
             hand: Hand::default(),
             ready_replicas: Some(ready),
             plan: Some(plan.clone()),
@@ -375,20 +258,26 @@ mod tests {
         };
         let found = Findings {
             generation: Some(3),
+            spec: &spec(),
+            sale: &sale,
             plan: &plan,
             is_warming: false,
             targets: vec![booking],
             ready_units: ready,
             missing: &[],
             conflicting_targets: &[],
+            rivals: &[],
             capped: &[],
-            not_done: &[],
+            lacks_rehearsal: None,
             held: None,
             control: Ok(&state),
             next_transition_at: plan.next_transition_at,
             lead_s: 1800,
             slack_s: None,
             reached: None,
+            line: None,
+            measured: None,
+            adopted_rate_per_s: None,
         };
         compute(before, &found, now)
     }

@@ -1,5 +1,7 @@
 //! A cluster for people and for `make`: `cluster up` holds one until Ctrl-C, `cluster with COMMAND`
-//! runs a command against one and ends with its exit code.
+//! runs a command against one and ends with its exit code, `cluster demo` plays a sale on one.
+
+mod demo;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -25,42 +27,41 @@ enum What {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Plays a whole sale in two minutes, with real services and a small crowd (`make cluster-demo`).
+    Demo,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse().command).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("cluster: {}", urr_kit::error::chain(&error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(what: What) -> Result<ExitCode, Error> {
-    let cluster = Cluster::start().await?;
-    let code = match what {
-        What::Up => {
-            eprintln!("export KUBECONFIG={}", cluster.kubeconfig_path().display());
-            if let Some(dir) = cluster
-                .program("kubectl")
-                .as_deref()
-                .and_then(std::path::Path::parent)
-            {
-                eprintln!("export PATH={}:$PATH", dir.display());
-            }
-            eprintln!("Ctrl-C ends it.");
-            until_told().await;
-            ExitCode::SUCCESS
-        }
-        What::With { command } => with(&cluster, &command).await?,
+    let ended = match Cli::parse().command {
+        What::Demo => demo::run(until_told()).await,
+        What::Up => up().await.map_err(Into::into),
+        What::With { command } => with(&command).await.map_err(Into::into),
     };
-    cluster.stop()?;
-    Ok(code)
+    ended.unwrap_or_else(|error| {
+        eprintln!("cluster: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-async fn with(cluster: &Cluster, command: &[String]) -> Result<ExitCode, Error> {
+async fn up() -> Result<ExitCode, Error> {
+    let cluster = Cluster::start().await?;
+    eprintln!("export KUBECONFIG={}", cluster.kubeconfig_path().display());
+    if let Some(dir) = cluster
+        .program("kubectl")
+        .as_deref()
+        .and_then(std::path::Path::parent)
+    {
+        eprintln!("export PATH={}:$PATH", dir.display());
+    }
+    eprintln!("Ctrl-C ends it.");
+    until_told().await;
+    cluster.stop()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn with(command: &[String]) -> Result<ExitCode, Error> {
+    let cluster = Cluster::start().await?;
     let failed = |source| Error::Io {
         doing: "run the command",
         source,
@@ -81,6 +82,7 @@ async fn with(cluster: &Cluster, command: &[String]) -> Result<ExitCode, Error> 
         .map_err(failed)?
         .code()
         .and_then(|code| u8::try_from(code).ok());
+    cluster.stop()?;
     Ok(ExitCode::from(code.unwrap_or(1)))
 }
 

@@ -1,0 +1,144 @@
+//! The sales that are loaded: each with a workload of its own, in groups that share their instants.
+
+use super::seen::Seen;
+use anyhow::ensure;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use std::time::Duration;
+use urr_api::TicketSale;
+use urr_core::time::Millis;
+use urr_testkit::pods::Behaviour;
+use urr_testkit::{Scope, eventually};
+use uuid::Uuid;
+
+/// Sales that share their instants: people like round hours.
+const TOGETHER: usize = 5;
+/// From one such instant to the next: 500 sales pass each boundary within 25 s.
+const APART_MS: i64 = 250;
+/// From PreScaling to PreQueue, and from there to the opening.
+const STEP_S: i64 = 15;
+/// How many objects are made at once.
+const AT_ONCE: usize = 16;
+/// While sales are made their boundaries are this far away: nothing is due before all are known.
+const FAR_S: i64 = 6 * 3600;
+/// What the slowest machine takes to make them known.
+const LOADED: Duration = Duration::from_secs(240);
+/// Their boundaries then come after as long as making them took, and this: moving them is less work.
+const MARGIN_S: i64 = 8;
+
+/// A sale's name and where its boundaries are.
+pub(super) struct Planned {
+    pub(super) name: String,
+    warm_at: Millis,
+}
+
+impl Planned {
+    /// The instant at which `phase` begins, if it is one of the schedule.
+    pub(super) fn begins(&self, phase: &str) -> Option<Millis> {
+        let steps = ["PreScaling", "PreQueue", "Open"]
+            .iter()
+            .position(|name| *name == phase)?;
+        Some(self.warm_at.plus_s(STEP_S * i64::try_from(steps).ok()?))
+    }
+
+    fn schedule(&self) -> Value {
+        let at = |seconds: i64| {
+            let instant = Timestamp::from_millisecond(self.warm_at.plus_s(seconds).0);
+            instant.map_or_else(|_| String::new(), |at| at.to_string())
+        };
+        json!({
+            "preQueueAt": at(STEP_S), "opensAt": at(2 * STEP_S), "closesAt": at(2 * STEP_S + 3600)
+        })
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "apiVersion": "urr.guru/v1alpha1",
+            "kind": "TicketSale",
+            "metadata": {"name": self.name},
+            "spec": {
+                "eventId": Uuid::new_v4(),
+                "seats": 100,
+                "schedule": self.schedule(),
+                "crowd": {"expectedVisitors": 5000},
+                "capacity": {"replicas": 1, "ratePerReplica": 10, "leadSeconds": STEP_S},
+                "targets": [{"name": self.name}],
+            }
+        })
+    }
+}
+
+fn plan(count: usize, first: Millis) -> Vec<Planned> {
+    let instants = (0i64..).map(|group| first.plus_ms(group * APART_MS));
+    instants
+        .flat_map(|at| std::iter::repeat_n(at, TOGETHER))
+        .take(count)
+        .enumerate()
+        .map(|(number, warm_at)| Planned {
+            name: format!("hall-{number:03}"),
+            warm_at,
+        })
+        .collect()
+}
+
+fn now() -> Millis {
+    Millis(Timestamp::now().as_millisecond())
+}
+
+/// Makes `count` sales, and for each a workload that has nothing to do yet; when `seen` knows all of
+/// them, moves their boundaries near, and returns at the first.
+pub(super) async fn load(scope: &Scope, seen: &Seen, count: usize) -> anyhow::Result<Vec<Planned>> {
+    let began = now();
+    let far = plan(count, began.plus_s(FAR_S));
+    stream::iter(&far)
+        .map(|planned| make(scope, planned))
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    eventually(LOADED, "all sales are known", async || {
+        match seen.boundaries(&far, "Scheduled").len() {
+            known if known == count => Ok(()),
+            known => Err(format!("{known} are")),
+        }
+    })
+    .await?;
+    let took_s = now().since(began) / 1000;
+    tracing::info!(took_s, "loaded");
+    let near = plan(count, now().plus_s(took_s + MARGIN_S));
+    let moving = seen.count().writes;
+    stream::iter(&near)
+        .map(|planned| put_near(scope, planned))
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    let first = near.first().map_or_else(now, |planned| planned.warm_at);
+    let left = u64::try_from(first.since(now())).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(left)).await;
+    // Each was told to the control plane and reported.
+    let told = seen.count().writes - moving;
+    ensure!(
+        told >= 2 * count as u64,
+        "at the first boundary not all of {count} sales had been moved to it ({told} writes)"
+    );
+    Ok(near)
+}
+
+async fn make(scope: &Scope, planned: &Planned) -> anyhow::Result<()> {
+    scope.deployment(&planned.name, 0, &Behaviour::default()).await?;
+    let sale: TicketSale = serde_json::from_value(planned.document())?;
+    let sales: Api<TicketSale> = scope.api();
+    sales.create(&PostParams::default(), &sale).await?;
+    Ok(())
+}
+
+async fn put_near(scope: &Scope, planned: &Planned) -> anyhow::Result<()> {
+    let sales: Api<TicketSale> = scope.api();
+    let patch = Patch::Merge(json!({"spec": {"schedule": planned.schedule()}}));
+    sales
+        .patch(&planned.name, &PatchParams::default(), &patch)
+        .await?;
+    Ok(())
+}

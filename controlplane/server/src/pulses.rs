@@ -1,0 +1,129 @@
+//! How the services behind the door feel, as they say it themselves (`urr_core::pulse`).
+//!
+//! Asked only while some sale follows it. Each question goes over a connection of its own: behind one
+//! address stand many replicas, and a connection that is kept would show the same one for ever. So every
+//! second shows some replica's last seconds, and the answers of a window are added up. A service that says
+//! nothing is not counted; that it is silent is readiness' business ([`crate::observe`]).
+
+use reqwest::header;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use urr_core::pulse::{Pulse, Signs, WINDOW_S, signs};
+
+/// How often each address is asked while somebody follows.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// An answer that takes longer is none.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Answers kept of one address: those of a window.
+const KEPT: usize = WINDOW_S as usize;
+
+/// Asks for pulses. Cheap to clone.
+#[derive(Clone)]
+pub struct Pulses {
+    http: reqwest::Client,
+    sources: Arc<[Source]>,
+    /// Somebody has asked for signs since the last round.
+    is_followed: Arc<AtomicBool>,
+}
+
+struct Source {
+    url: String,
+    answers: Mutex<VecDeque<(Instant, Pulse)>>,
+}
+
+impl Pulses {
+    /// Asks at `urls`.
+    #[must_use]
+    pub fn new(http: reqwest::Client, urls: &[String]) -> Self {
+        let source = |url: &String| Source {
+            url: url.clone(),
+            answers: Mutex::default(),
+        };
+        Self {
+            http,
+            sources: urls.iter().map(source).collect(),
+            is_followed: Arc::default(),
+        }
+    }
+
+    /// The signs of the last seconds; `None` while nobody has said anything. Being asked keeps the
+    /// questions going.
+    #[must_use]
+    pub fn signs(&self) -> Option<Signs> {
+        self.is_followed.store(true, Ordering::Relaxed);
+        let now = Instant::now();
+        let recent: Vec<Pulse> = self
+            .sources
+            .iter()
+            .flat_map(|source| source.recent(now))
+            .collect();
+        signs(&recent)
+    }
+
+    /// Asks until `shutdown`.
+    pub async fn watch(self, shutdown: CancellationToken) {
+        let mut interval = tokio::time::interval(ASK_EVERY);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = interval.tick() => {}
+            }
+            if self.is_followed.swap(false, Ordering::Relaxed) {
+                self.ask().await;
+            }
+        }
+    }
+
+    /// Asks every address once.
+    pub async fn ask(&self) {
+        let questions = self.sources.iter().map(|source| async {
+            let question = self
+                .http
+                .get(&source.url)
+                .header(header::CONNECTION, "close")
+                .timeout(ASK_TIMEOUT);
+            let answer = async { question.send().await?.error_for_status()?.json::<Pulse>().await };
+            match answer.await {
+                Ok(pulse) => source.keep(pulse),
+                Err(error) => {
+                    metrics::counter!("control_pulses_missed_total").increment(1);
+                    tracing::debug!(url = source.url, %error, "a service does not say how it feels");
+                }
+            }
+        });
+        futures::future::join_all(questions).await;
+    }
+}
+
+impl Source {
+    fn keep(&self, pulse: Pulse) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.push_back((Instant::now(), pulse));
+        if answers.len() > KEPT {
+            answers.pop_front();
+        }
+    }
+
+    fn recent(&self, now: Instant) -> Vec<Pulse> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = Duration::from_secs(u64::from(WINDOW_S));
+        let is_recent = |at: Instant| now.duration_since(at) <= oldest;
+        answers
+            .iter()
+            .filter(|(at, _)| is_recent(*at))
+            .map(|(_, pulse)| pulse.clone())
+            .collect()
+    }
+}
+
+/// Where the process that answers `ready_url` says how it feels.
+#[must_use]
+pub(crate) fn beside(ready_url: &str) -> Option<String> {
+    let base = ready_url.strip_suffix("/health")?;
+    Some(format!("{base}/actuator/pulse"))
+}

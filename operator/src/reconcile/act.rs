@@ -1,0 +1,159 @@
+//! What a look does to workloads.
+
+use super::{Context, Error, now};
+use crate::control_api::SaleState;
+use crate::decide;
+use crate::events::Happening;
+use crate::targets::{Placeholders, Step, Target, Wish, Workloads, step};
+use kube::ResourceExt as _;
+use urr_api::status::TargetStatus;
+use urr_api::{TicketSale, TicketSaleStatus};
+use urr_core::time::Millis;
+
+/// What a look saw of the cluster.
+pub(super) struct Seen {
+    pub(super) targets: Vec<Target>,
+    pub(super) missing: Vec<String>,
+}
+
+/// A workload with what is wanted of it and what that leads to.
+pub(crate) type Decided = (Target, Wish, Step);
+
+impl Context {
+    pub(super) async fn observe(&self, object: &TicketSale) -> Result<Seen, Error> {
+        let (targets, missing) = self.workloads(object).observe(&object.spec.targets).await?;
+        Ok(Seen { targets, missing })
+    }
+
+    /// Returns what happened.
+    pub(super) async fn scale(
+        &self,
+        object: &TicketSale,
+        decided: &[Decided],
+        shown: Option<&TicketSaleStatus>,
+    ) -> Result<Vec<Happening>, Error> {
+        let (workloads, name) = (self.workloads(object), object.name_any());
+        let mut happened = Vec::new();
+        for (target, wish, step) in decided {
+            workloads.apply(target, &name, *step, &self.leadership).await?;
+            let was_so = |desired: u32| {
+                let shown = shown.into_iter().flat_map(|status| &status.targets);
+                let mut same = shown.filter(|old| old.name == target.name && old.before.is_some());
+                same.any(|old| u32::try_from(old.desired) == Ok(desired))
+            };
+            let drifted = matches!((wish, step), (Wish::Have(_), Step::Scale { to, .. }) if was_so(*to));
+            happened.extend(Happening::of_step(target, *step, drifted));
+        }
+        Ok(happened)
+    }
+
+    /// Holds places on nodes for `targets` as `places` says, or lets go of them; notes it in their statuses.
+    /// Nothing is asked where there is nothing to hold and nothing was held.
+    pub(super) async fn reserve(
+        &self,
+        object: &TicketSale,
+        targets: &mut [TargetStatus],
+        places: &[u32],
+        shown: Option<&TicketSaleStatus>,
+    ) -> Result<Vec<Happening>, Error> {
+        let placeholders = Placeholders::of(&self.client, &object.namespace().unwrap_or_default());
+        let mut happened = Vec::new();
+        let may_be_there = |target: &TargetStatus| {
+            let shown = shown.into_iter().flat_map(|status| &status.targets);
+            let was_held = shown
+                .filter(|old| old.name == target.name)
+                .any(|old| old.reserved.is_some());
+            // Held by a look whose report was lost, perhaps.
+            let is_asked = object.spec.capacity.placeholders == urr_api::spec::Placeholders::Reserve
+                && target.asked_at.is_some()
+                && target.ready_seconds.is_none();
+            was_held || is_asked
+        };
+        for (target, wanted) in targets.iter_mut().zip(places) {
+            if *wanted == 0 && !may_be_there(target) {
+                continue;
+            }
+            let had = placeholders
+                .hold(object, &target.name, *wanted, &self.leadership)
+                .await?;
+            target.reserved = i32::try_from(*wanted).ok().filter(|places| *places > 0);
+            happened.extend(Happening::of_places(&target.name, had, *wanted));
+        }
+        Ok(happened)
+    }
+
+    pub(super) fn workloads(&self, object: &TicketSale) -> Workloads {
+        Workloads::of(&self.client, &object.namespace().unwrap_or_default())
+    }
+}
+
+pub(crate) fn decided(
+    name: &str,
+    targets: Vec<Target>,
+    wishes: Vec<Wish>,
+    shown: Option<&TicketSaleStatus>,
+    now: Millis,
+) -> Vec<Decided> {
+    let decide = |(target, wish): (Target, Wish)| {
+        let remembered = decide::remembered(shown, &target.name);
+        let step = step(&target, name, wish, remembered, now);
+        (target, wish, step)
+    };
+    targets.into_iter().zip(wishes).map(decide).collect()
+}
+
+/// For a sale that ends: what there was, or its base.
+pub(super) fn given_back(
+    name: &str,
+    object: &TicketSale,
+    targets: Vec<Target>,
+    shown: Option<&TicketSaleStatus>,
+) -> Vec<Decided> {
+    let base = |target: &Target| {
+        let specs = &object.spec.targets;
+        let base = specs.iter().find(|spec| spec.name == target.name)?.base?;
+        u32::try_from(base).ok()
+    };
+    let wishes = targets
+        .iter()
+        .map(|target| Wish::GiveBack { base: base(target) })
+        .collect();
+    decided(name, targets, wishes, shown, now())
+}
+
+/// Without the control plane's word that its plan is in force nothing is taken away: the rate may still
+/// need it.
+pub(crate) fn hold_on_to(decided: &mut [Decided], control: Option<&SaleState>) {
+    if control.is_some_and(|state| state.plan.is_some()) {
+        return;
+    }
+    for (target, _, step) in decided {
+        if step.shrinks(target) {
+            *step = Step::Keep;
+        }
+    }
+}
+
+pub(crate) fn conflicts(decided: &[Decided]) -> Vec<String> {
+    let theirs = decided
+        .iter()
+        .filter(|(target, _, step)| *step == Step::Conflict && target.rival.is_none());
+    theirs.map(|(target, ..)| target.name.clone()).collect()
+}
+
+pub(crate) fn capped(decided: &[Decided]) -> Vec<(String, u32)> {
+    let is_capped = |(target, wish, _): &Decided| match wish {
+        Wish::Have(wanted) | Wish::HaveLater(wanted) => {
+            let had = target.moves.bounded(*wanted);
+            (had < *wanted).then(|| (target.name.clone(), had))
+        }
+        Wish::Stay | Wish::GiveBack { .. } | Wish::LetGo => None,
+    };
+    decided.iter().filter_map(is_capped).collect()
+}
+
+/// Targets that are not scaled because an autoscaler does, which the sale does not name.
+pub(crate) fn rivals(decided: &[Decided]) -> Vec<(String, String)> {
+    let named = |(target, ..): &Decided| Some((target.name.clone(), target.rival.clone()?));
+    decided.iter().filter_map(named).collect()
+}
