@@ -134,7 +134,7 @@ impl SeatMaps {
 /// Finding what changed costs Postgres a look at each row version of the hall (docs/decisions/0021);
 /// this keeps it below a twentieth of a core.
 fn max_age_ms(seats: usize) -> i64 {
-    let ms = i64::try_from(seats).unwrap_or(i64::MAX).saturating_mul(4) / 1000;
+    let ms = i64::try_from(seats).unwrap_or(i64::MAX).saturating_mul(8) / 1000;
     ms.clamp(MAX_AGE_MS, OLDEST_MS)
 }
 
