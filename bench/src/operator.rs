@@ -1,4 +1,4 @@
-//! The operator with 500 sales: how late it is at their boundaries, what it writes when nothing changes,
+//! The operator with 500 sales: how late it is at boundaries, what it writes when nothing changes,
 //! how much memory it takes, how often it calls.
 //!
 //! It runs as a process of its own, through proxies that number and time whatever it says to a real API
@@ -33,7 +33,9 @@ pub(crate) const KEYS: [&str; 4] = [
 
 /// Sales loaded (issue 5).
 const SALES: usize = 500;
-/// From when all are loaded until all are open: their boundaries, and twice that on a busy machine.
+/// Of those, how many pass their boundaries while we look. The others are days away, as most are.
+const PASSING: usize = 100;
+/// From when all are loaded until these are open: their boundaries, and twice that on a busy machine.
 const OPENING: Duration = Duration::from_secs(120);
 /// Long enough that every open sale, which is looked at every ten seconds, is looked at.
 const IDLE: Duration = Duration::from_secs(20);
@@ -66,13 +68,13 @@ async fn measure_on(cluster: &Arc<Cluster>, ctx: &Ctx, table: &mut Table) -> any
     let to_cluster = Proxy::to_cluster(cluster.config(), seen.cluster()).await?;
     let to_control = Proxy::to_url(&control, seen.control()).await?;
     let operator = Operator::start(ctx, &scope, &to_cluster, &to_control).await?;
-    let sales = sales::load(&scope, &seen, SALES).await?;
-    let opened = eventually(OPENING, "all sales open, and quiet", async || {
+    let sales = sales::load(&scope, &seen, SALES, PASSING).await?;
+    let opened = eventually(OPENING, "all that pass are open, and quiet", async || {
         if let Err(ended) = operator.alive() {
             return Ok(Err(ended));
         }
         match seen.boundaries(&sales, "Open").len() {
-            SALES => seen.quiet().await.map(Ok),
+            PASSING => seen.quiet().await.map(Ok),
             open => Err(format!("{open} are open")),
         }
     });
@@ -81,7 +83,7 @@ async fn measure_on(cluster: &Arc<Cluster>, ctx: &Ctx, table: &mut Table) -> any
         name: "operator_lateness_ms_p99",
         value: seen.lateness_ms_p99(&sales)?,
         unit: "ms",
-        baseline_name: "the promise; 500 sales, 20 of them a second",
+        baseline_name: "the promise; of 500 sales 100 open, 5 a second",
         baseline: LATENESS_MAX_MS,
     });
 
@@ -89,7 +91,7 @@ async fn measure_on(cluster: &Arc<Cluster>, ctx: &Ctx, table: &mut Table) -> any
     tokio::time::sleep(IDLE).await;
     let (after, looks) = (seen.count(), operator.looks().await? - looks);
     ensure!(
-        looks >= SALES as f64,
+        looks >= PASSING as f64,
         "only {looks} looks in {IDLE:?}: what was dead is not idle"
     );
     if after.writes > before.writes {

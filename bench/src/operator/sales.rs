@@ -16,8 +16,10 @@ use uuid::Uuid;
 
 /// Sales that share their instants: people like round hours.
 const TOGETHER: usize = 5;
-/// From one such instant to the next: 500 sales pass each boundary within 25 s.
-const APART_MS: i64 = 250;
+/// From one such instant to the next: five sales a second, and as the three boundaries of a sale are
+/// closer together than the first sale and the last, ten boundaries. More is not a busy day but
+/// a test of how many Pods two cores can bring up beside an API server.
+const APART_MS: i64 = 1000;
 /// From PreScaling to PreQueue, and from there to the opening.
 const STEP_S: i64 = 15;
 /// How many objects are made at once.
@@ -89,8 +91,13 @@ fn now() -> Millis {
 }
 
 /// Makes `count` sales, and for each a workload that has nothing to do yet; when `seen` knows all of
-/// them, moves their boundaries near, and returns at the first.
-pub(super) async fn load(scope: &Scope, seen: &Seen, count: usize) -> anyhow::Result<Vec<Planned>> {
+/// them, moves the boundaries of the first `passing` near, and returns those at the first boundary.
+pub(super) async fn load(
+    scope: &Scope,
+    seen: &Seen,
+    count: usize,
+    passing: usize,
+) -> anyhow::Result<Vec<Planned>> {
     let began = now();
     let far = plan(count, began.plus_s(FAR_S));
     stream::iter(&far)
@@ -107,7 +114,7 @@ pub(super) async fn load(scope: &Scope, seen: &Seen, count: usize) -> anyhow::Re
     .await?;
     let took_s = now().since(began) / 1000;
     tracing::info!(took_s, "loaded");
-    let near = plan(count, now().plus_s(took_s + MARGIN_S));
+    let near = plan(passing, now().plus_s(took_s + MARGIN_S));
     let moving = seen.count().writes;
     stream::iter(&near)
         .map(|planned| put_near(scope, planned))
@@ -120,8 +127,8 @@ pub(super) async fn load(scope: &Scope, seen: &Seen, count: usize) -> anyhow::Re
     // Each was told to the control plane and reported.
     let told = seen.count().writes - moving;
     ensure!(
-        told >= 2 * count as u64,
-        "at the first boundary not all of {count} sales had been moved to it ({told} writes)"
+        told >= 2 * passing as u64,
+        "at the first boundary not all of {passing} sales had been moved to it ({told} writes)"
     );
     Ok(near)
 }

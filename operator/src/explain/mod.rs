@@ -1,5 +1,5 @@
 //! `operator explain SALE`: why a sale is where it is, what wakes it next, who owns which field, what is
-//! short and what to do. What is there is read here; what is said about it is [`text`], pure.
+//! short and what to do. What is there is read here; what is said about it is [`mod@text`], pure.
 
 mod owners;
 mod text;

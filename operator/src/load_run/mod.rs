@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A look sees ([`seen`]), decides ([`decide`], pure) and does one thing; what there is says how far a run
-//! has come, so a killed operator costs nothing but time. What runners hand in is in [`collect`], the
+//! has come, so a killed operator costs nothing but time. What runners hand in is in [`mod@collect`], the
 //! verdict in [`verdict`], the runner's own side, which `operator runner` is a shell around, in
 //! [`runner`]. Everything is owned by the LoadRun: deleting it in the middle of a run takes the Job, the
 //! runners and all results with it, and needs no finalizer. Why results travel as they do, and what
