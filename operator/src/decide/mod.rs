@@ -5,6 +5,7 @@ mod advice;
 mod boundaries;
 mod lead;
 mod line;
+pub(crate) mod look;
 mod observed;
 mod places;
 mod rehearsal;

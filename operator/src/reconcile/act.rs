@@ -1,23 +1,18 @@
 //! What a look does to workloads.
 
 use super::{Context, Error, now};
-use crate::control_api::SaleState;
-use crate::decide;
+use crate::decide::look::{Decided, decided};
 use crate::events::Happening;
-use crate::targets::{Placeholders, Step, Target, Wish, Workloads, step};
+use crate::targets::{Placeholders, Step, Target, Wish, Workloads};
 use kube::ResourceExt as _;
 use urr_api::status::TargetStatus;
 use urr_api::{TicketSale, TicketSaleStatus};
-use urr_core::time::Millis;
 
 /// What a look saw of the cluster.
 pub(super) struct Seen {
     pub(super) targets: Vec<Target>,
     pub(super) missing: Vec<String>,
 }
-
-/// A workload with what is wanted of it and what that leads to.
-pub(crate) type Decided = (Target, Wish, Step);
 
 impl Context {
     pub(super) async fn observe(&self, object: &TicketSale) -> Result<Seen, Error> {
@@ -87,21 +82,6 @@ impl Context {
     }
 }
 
-pub(crate) fn decided(
-    name: &str,
-    targets: Vec<Target>,
-    wishes: Vec<Wish>,
-    shown: Option<&TicketSaleStatus>,
-    now: Millis,
-) -> Vec<Decided> {
-    let decide = |(target, wish): (Target, Wish)| {
-        let remembered = decide::remembered(shown, &target.name);
-        let step = step(&target, name, wish, remembered, now);
-        (target, wish, step)
-    };
-    targets.into_iter().zip(wishes).map(decide).collect()
-}
-
 /// For a sale that ends: what there was, or its base.
 pub(super) fn given_back(
     name: &str,
@@ -119,41 +99,4 @@ pub(super) fn given_back(
         .map(|target| Wish::GiveBack { base: base(target) })
         .collect();
     decided(name, targets, wishes, shown, now())
-}
-
-/// Without the control plane's word that its plan is in force nothing is taken away: the rate may still
-/// need it.
-pub(crate) fn hold_on_to(decided: &mut [Decided], control: Option<&SaleState>) {
-    if control.is_some_and(|state| state.plan.is_some()) {
-        return;
-    }
-    for (target, _, step) in decided {
-        if step.shrinks(target) {
-            *step = Step::Keep;
-        }
-    }
-}
-
-pub(crate) fn conflicts(decided: &[Decided]) -> Vec<String> {
-    let theirs = decided
-        .iter()
-        .filter(|(target, _, step)| *step == Step::Conflict && target.rival.is_none());
-    theirs.map(|(target, ..)| target.name.clone()).collect()
-}
-
-pub(crate) fn capped(decided: &[Decided]) -> Vec<(String, u32)> {
-    let is_capped = |(target, wish, _): &Decided| match wish {
-        Wish::Have(wanted) | Wish::HaveLater(wanted) => {
-            let had = target.moves.bounded(*wanted);
-            (had < *wanted).then(|| (target.name.clone(), had))
-        }
-        Wish::Stay | Wish::GiveBack { .. } | Wish::LetGo => None,
-    };
-    decided.iter().filter_map(is_capped).collect()
-}
-
-/// Targets that are not scaled because an autoscaler does, which the sale does not name.
-pub(crate) fn rivals(decided: &[Decided]) -> Vec<(String, String)> {
-    let named = |(target, ..): &Decided| Some((target.name.clone(), target.rival.clone()?));
-    decided.iter().filter_map(named).collect()
 }

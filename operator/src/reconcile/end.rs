@@ -1,8 +1,8 @@
 //! The last looks at a sale: aborted by its spec, or deleted.
 
 use super::act::given_back;
-use super::look::PERIOD_FAR;
 use super::{Context, Error, now};
+use crate::decide::look::PERIOD_FAR;
 use crate::decide::{self, Experience};
 use crate::{events, health, status};
 use kube::ResourceExt as _;

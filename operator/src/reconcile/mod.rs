@@ -12,6 +12,7 @@ mod report;
 pub(crate) mod steer;
 
 use crate::control_api::{ControlApi, ControlError};
+use crate::decide::look::PERIOD_UNREADY;
 use crate::events::Teller;
 use crate::health::Gates;
 use crate::lease::{Claim as Leadership, NotLeading};
@@ -25,14 +26,11 @@ use kube::runtime::finalizer::{self, Event, finalizer};
 use kube::runtime::reflector::Store;
 use kube::{Api, Client, ResourceExt as _};
 use std::sync::Arc;
-use std::time::Duration;
 use urr_api::TicketSale;
 use urr_core::time::Millis;
 
 /// Keeps a sale's object until its room is closed and its capacity given back.
 const FINALIZER: &str = "urr.guru/close-room";
-/// After an error, and while something is missing, look again this soon.
-const PERIOD_UNREADY: Duration = Duration::from_secs(2);
 
 /// A sale, or what of it can be read: one that cannot stops no other.
 pub type Guarded = DeserializeGuard<TicketSale>;

@@ -1,7 +1,7 @@
 //! What a look tells: the status, written when it is another one, and sales that cannot be carried out.
 
-use super::look::PERIOD_NEAR;
 use super::{Context, Error, now};
+use crate::decide::look::PERIOD_NEAR;
 use crate::targets::FIELD_MANAGER;
 use crate::{events, status};
 use kube::api::{Patch, PatchParams};

@@ -2,11 +2,10 @@
 
 use super::{Context, Error, chain};
 use crate::control_api::{ControlError, SaleState, Word};
-use crate::decide;
+use crate::decide::look::Scene;
 use crate::health::CONTROL;
 use urr_api::TicketSale;
-use urr_core::plan::{AppliedLimits, Observed};
-use urr_core::sale::{Phase, Sale};
+use urr_core::sale::Sale;
 use urr_core::time::Millis;
 
 /// What was said to the control plane, and what it had and has.
@@ -20,20 +19,11 @@ pub(super) struct Told {
 impl Context {
     /// Says what is ready and whether the line is held, if that is news. What the control plane has of
     /// the sale decides; nothing is remembered here.
-    pub(super) async fn tell(
-        &self,
-        object: &TicketSale,
-        sale: &Sale,
-        ready_units: u32,
-        lacks_rehearsal: bool,
-        now: Millis,
-    ) -> Told {
+    pub(super) async fn tell(&self, scene: &Scene<'_>, ready_units: u32, now: Millis) -> Told {
+        let sale = scene.sale;
         let known = self.control.get(sale.id).await;
         self.heard(&known);
-        let word = |known| {
-            let word = decide::word(&object.spec, sale, ready_units, known, now);
-            decide::held_for_rehearsal(word, sale, lacks_rehearsal, known, now)
-        };
+        let word = |known| scene.word(ready_units, known, now);
         let known = match known {
             Ok(known) => known,
             Err(error) => {
@@ -124,35 +114,5 @@ impl Context {
             status: reqwest::StatusCode::ACCEPTED,
             message: "the room is being closed".to_owned(),
         }))
-    }
-}
-
-/// What core plans on: the cluster as seen, and the control plane's word for what is in force.
-pub(crate) fn observed(word: &Word, told: Result<&SaleState, &ControlError>) -> Observed {
-    let control = told.ok();
-    let in_force = control.and_then(|state| state.plan.as_ref());
-    let mut hand = control.map(|state| state.hand).unwrap_or_default();
-    hand.paused |= match told {
-        Ok(state) => state.held.is_some(),
-        // It refused the sale, not the hold.
-        Err(ControlError::Refused { .. }) => word.held.is_some(),
-        // A hold that nobody heard of holds nothing.
-        Err(_) => false,
-    };
-    Observed {
-        ready_replicas: word.ready_units,
-        sold_out: in_force.is_some_and(|plan| plan.phase == Phase::SoldOut),
-        hand,
-        room: None,
-        limits: in_force.map(|plan| AppliedLimits {
-            rate_per_s: plan.limits.rate_per_s,
-            cap: plan.limits.cap,
-            paused: plan.limits.paused,
-        }),
-        // The door's pace is the control plane's business.
-        turnout: None,
-        pace_per_s: control
-            .and_then(|state| state.pace.as_ref())
-            .map(|pace| pace.rate_per_s),
     }
 }

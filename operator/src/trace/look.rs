@@ -5,6 +5,7 @@
 
 use crate::control_api::{ControlError, SaleState, Word};
 use crate::decide::Experience;
+use crate::decide::look::{Choice, Conclusion};
 use crate::lease::NotLeading;
 use crate::mapping;
 use crate::targets::{Step, Target, Wish};
@@ -176,6 +177,25 @@ pub struct Decided {
     pub status: TicketSaleStatus,
     /// When it looks again at the latest, in milliseconds from then.
     pub wake_ms: u64,
+}
+
+impl Decided {
+    /// As a look, or a replay of it, came to it.
+    pub(crate) fn of(choice: &Choice, places: &[u32], word: Word, conclusion: &Conclusion) -> Self {
+        let each = choice.decided.iter().zip(places);
+        let targets = each.map(|((target, wish, step), places)| DecidedTarget {
+            name: target.name.clone(),
+            wish: *wish,
+            step: *step,
+            places: *places,
+        });
+        Self {
+            word,
+            targets: targets.collect(),
+            status: conclusion.status.clone(),
+            wake_ms: u64::try_from(conclusion.wake.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// A workload's part of it.

@@ -10,7 +10,6 @@ mod recorder;
 mod replay;
 mod settings;
 
-pub(crate) use again::decided_targets;
 pub use look::{Answer, Decided, Look, Saw};
 pub use recorder::Recorder;
 pub use replay::{Args, Difference, Replayed, replay};
