@@ -40,6 +40,9 @@ impl Listener {
             // Transfers and memberships cannot be bought yet; they get their consumers with them.
             return Ok(());
         };
+        if settle::is_confirmed(tx, reservation, paid.user_id).await? {
+            return Ok(());
+        }
         let now = self.clock.now();
         let confirmed = settle::confirm(
             tx,

@@ -1,7 +1,6 @@
 //! What booking tells others, written in the transaction that makes it true (R-MSG-02).
 
 use crate::reservation::PaymentStatus;
-use crate::store::hold::Created;
 use crate::store::settle::Reservation;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -13,6 +12,17 @@ use urr_kit::events::{
     ReservationRejected, outbox,
 };
 use uuid::Uuid;
+
+/// An event that a statement writes together with its cause, and completes with what only it knows.
+#[derive(Debug, Clone)]
+pub struct OutboxRow {
+    /// Its id, unique per event.
+    pub id: Uuid,
+    /// Topic it goes to.
+    pub topic: &'static str,
+    /// The envelope as JSON.
+    pub envelope: serde_json::Value,
+}
 
 fn envelope(
     kind: &str,
@@ -39,7 +49,7 @@ pub(crate) fn hold_created(
     event: Uuid,
     seats: &[Uuid],
     now: Millis,
-) -> Result<Created, sqlx::Error> {
+) -> Result<OutboxRow, sqlx::Error> {
     let payload = ReservationCreated {
         reservation_id: reservation,
         user_id: user,
@@ -47,11 +57,21 @@ pub(crate) fn hold_created(
         total_amount: 0,
         seat_ids: seats.to_vec(),
     };
-    let envelope = envelope(RESERVATION_CREATED, reservation, Some(user), now, &payload)?;
-    Ok(Created {
+    written(&envelope(
+        RESERVATION_CREATED,
+        reservation,
+        Some(user),
+        now,
+        &payload,
+    )?)
+}
+
+/// For a statement that writes the event together with its cause.
+fn written(envelope: &Envelope) -> Result<OutboxRow, sqlx::Error> {
+    Ok(OutboxRow {
         id: envelope.event_id,
         topic: RESERVATION_EVENTS,
-        envelope: serde_json::to_value(&envelope).map_err(|error| sqlx::Error::Encode(error.into()))?,
+        envelope: serde_json::to_value(envelope).map_err(|error| sqlx::Error::Encode(error.into()))?,
     })
 }
 
@@ -71,23 +91,32 @@ pub(crate) async fn created(
     tell(conn, RESERVATION_CREATED, reservation, now, &payload).await
 }
 
-/// It is paid and the seats are sold.
-pub(crate) async fn confirmed(
-    conn: &mut PgConnection,
-    reservation: &Reservation,
-    seats: &[Uuid],
+/// It is paid and the seats are sold. Whose it is, what it cost and which seats: the statement that writes it
+/// knows.
+///
+/// # Errors
+/// None in practice: the payload is plain data.
+pub(crate) fn confirmed(
+    reservation: Uuid,
     method: &str,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<OutboxRow, sqlx::Error> {
     let payload = ReservationConfirmed {
-        reservation_id: reservation.id,
-        user_id: reservation.user_id,
-        event_id: reservation.event_id,
-        total_amount: reservation.total_amount,
-        seat_ids: seats.to_vec(),
+        reservation_id: reservation,
+        user_id: Uuid::nil(),
+        event_id: Uuid::nil(),
+        total_amount: 0,
+        seat_ids: Vec::new(),
         payment_method: Some(method.to_owned()),
     };
-    tell(conn, RESERVATION_CONFIRMED, reservation, now, &payload).await
+    let now = Millis(now.timestamp_millis());
+    written(&envelope(
+        RESERVATION_CONFIRMED,
+        reservation,
+        None,
+        now,
+        &payload,
+    )?)
 }
 
 /// It is over, for this reason; payment pays back what was paid.

@@ -3,7 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use urr_core::time::Millis;
+use urr_kit::wire;
 use uuid::Uuid;
+
+use crate::provider::Approval;
 
 /// What is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -154,6 +158,21 @@ impl Payment {
     #[must_use]
     pub fn charge_idempotency_key(&self) -> String {
         format!("{}-{}", self.id, self.attempt)
+    }
+
+    /// This payment once the provider has approved the charge.
+    #[must_use]
+    pub fn charged(&self, approval: &Approval, now: Millis) -> Self {
+        let at = wire::at(now);
+        Self {
+            status: Status::Confirmed,
+            method: Some(self.method_name().to_owned()),
+            toss_status: Some("DONE".to_owned()),
+            toss_approved_at: Some(approval.approved_at.unwrap_or(at)),
+            toss_response: Some(approval.response.clone()),
+            updated_at: at,
+            ..self.clone()
+        }
     }
 
     /// The method as the wire names it.

@@ -5,13 +5,15 @@
 //! always means "somebody else was first"; callers reload and answer from what they find.
 
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use urr_core::time::Millis;
+use urr_kit::events::{Envelope, PAYMENT_EVENTS, outbox};
 use urr_kit::wire;
 use uuid::Uuid;
 
 use crate::payment::{Payment, Target};
-use crate::provider::{Approval, Exchange};
+use crate::provider::Exchange;
 
 /// Rows the recovery task takes at once: at the provider's 80 ms and one after the other this is
 /// four seconds of work, well inside [`CHECK_LEASE_MS`].
@@ -173,27 +175,53 @@ impl Store {
         .await
     }
 
-    /// confirming -> confirmed, in the caller's transaction (the event goes with it).
+    /// confirming -> confirmed, with the event and the exchange that brought the approval, in one statement:
+    /// the payer waits for it. `false` when somebody else recorded the charge first; the exchange is kept
+    /// all the same.
     pub(crate) async fn record_charge(
-        tx: &mut PgConnection,
-        payment: &Payment,
-        approval: &Approval,
+        &self,
+        charged: &Payment,
+        event: &Envelope,
+        exchange: Option<&Exchange>,
         now: Millis,
-    ) -> sqlx::Result<Option<Payment>> {
-        sqlx::query_as(update(
-            "status = 'confirmed', method = COALESCE(method, 'toss'), toss_status = 'DONE', \
-             toss_approved_at = COALESCE($4, $2), toss_response = $5, paid_at = $2, \
-             next_check_at = $6 \
-             WHERE id = $1 AND status = 'confirming' AND attempt = $3",
-        ))
-        .bind(payment.id)
+    ) -> sqlx::Result<bool> {
+        let recorded: Option<Uuid> = sqlx::query_scalar(
+            "WITH charged AS ( \
+                 UPDATE payments SET updated_at = $2, status = 'confirmed', method = $4, toss_status = 'DONE', \
+                     toss_approved_at = $5, toss_response = $6, paid_at = $2, next_check_at = $7 \
+                 WHERE id = $1 AND status = 'confirming' AND attempt = $3 \
+                 RETURNING id \
+             ), told AS ( \
+                 INSERT INTO outbox_events (id, topic, aggregate_type, aggregate_id, event_type, payload, created_at) \
+                 SELECT $8, $9, $10, $11, $12, $13, $2 FROM charged \
+             ), noted AS ( \
+                 INSERT INTO payment_logs (payment_id, action, request_body, response_body, created_at) \
+                 SELECT $1, $14, $15, $16, $2 WHERE $14 IS NOT NULL \
+             ) \
+             SELECT id FROM charged",
+        )
+        .bind(charged.id)
         .bind(wire::at(now))
-        .bind(payment.attempt)
-        .bind(approval.approved_at)
-        .bind(&approval.response)
+        .bind(charged.attempt)
+        .bind(charged.method_name())
+        .bind(charged.toss_approved_at)
+        .bind(&charged.toss_response)
         .bind(wire::at(now.plus_ms(CHECK_LEASE_MS)))
-        .fetch_optional(tx)
-        .await
+        .bind(event.event_id)
+        .bind(PAYMENT_EVENTS)
+        .bind(&event.aggregate_type)
+        .bind(&event.aggregate_id)
+        .bind(&event.kind)
+        .bind(Json(event))
+        .bind(exchange.map(|exchange| exchange.action))
+        .bind(exchange.map(|exchange| &exchange.request))
+        .bind(exchange.map(|exchange| &exchange.response))
+        .fetch_optional(&self.pool)
+        .await?;
+        if recorded.is_some() {
+            outbox::enqueued();
+        }
+        Ok(recorded.is_some())
     }
 
     /// confirming -> failed (declined) or pending (never sent).

@@ -65,10 +65,12 @@ pub(super) async fn confirm(
             "paymentMethod must have at most 50 characters",
         ));
     }
-    let mut tx = booking.pool.begin().await?;
     let now = wire::at(booking.clock.now());
-    let settled = settle::confirm(&mut tx, id, body.user_id, method, Fencing::of_this_process(), now).await?;
-    tx.commit().await?;
+    // One statement, so it needs no transaction around it.
+    let mut conn = booking.pool.acquire().await?;
+    let fencing = Fencing::of_this_process();
+    let settled = settle::confirm(&mut conn, id, body.user_id, method, fencing, now).await?;
+    drop(conn);
     forget_keys(booking.holds.filter(), &settled, "confirmed").await;
     Ok(Json(json!({ "ok": true })))
 }

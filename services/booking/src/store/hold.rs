@@ -7,6 +7,7 @@
 //! (reference/measured-limits.md section 3). Redis may have turned others away before; nothing
 //! here depends on it (laws `no-oversell` and `fenced`).
 
+use crate::events::OutboxRow;
 use crate::reservation::{PaymentStatus, Status};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer};
@@ -98,18 +99,7 @@ pub struct HoldRequest<'a> {
     /// Tickets this user may have in hand for this event, these included.
     pub tickets_max: i32,
     /// The event to tell others, total still 0.
-    pub created: &'a Created,
-}
-
-/// The outbox row of a hold: the statement fills in the total, which only it knows.
-#[derive(Debug, Clone)]
-pub struct Created {
-    /// Its id, unique per event.
-    pub id: Uuid,
-    /// Topic it goes to.
-    pub topic: &'static str,
-    /// The envelope as JSON.
-    pub envelope: serde_json::Value,
+    pub created: &'a OutboxRow,
 }
 
 /// A seat of a hold, as the contract lists it.

@@ -8,7 +8,9 @@ use super::give_back;
 use crate::events;
 use crate::reservation::{Confirm, PaymentStatus, Refusal, Status, is_show_day};
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
+use urr_kit::events::outbox;
 use urr_kit::sabotage::{self, Guard};
 use uuid::Uuid;
 
@@ -94,35 +96,65 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Reservation, Sett
     .ok_or(SettleError::NotFound)
 }
 
-/// Every seat of the reservation goes from held to sold and the reservation with them, or nothing
-/// does. The caller holds the lock on the reservation's row. $3 leaves the comparison out.
-const SELL_SQL: &str = "
-WITH items AS MATERIALIZED (
-    SELECT seat_id, fencing_token FROM reservation_items
-    WHERE reservation_id = $1 AND seat_id IS NOT NULL
+/// Every seat of the reservation goes from held to sold, and the reservation and the event that tells of it
+/// with them, or nothing does. One statement, because a sale is made of little else: each further one is a way
+/// to Postgres and back while the payer waits. The reservation's row is locked before its seats, as everywhere.
+///
+/// Parameters: $1 reservation, $2 payer or NULL, $3 leaves the comparison of tokens out, $4 now, $5 method of
+/// payment, $6 outbox row id, $7 outbox topic, $8 the RESERVATION_CONFIRMED envelope without what only the row
+/// knows. Answers the reservation as it was, and the seats that were sold.
+const CONFIRM_SQL: &str = "
+WITH mine AS MATERIALIZED (
+    SELECT id, user_id, event_id, total_amount, status, payment_status FROM reservations
+    WHERE id = $1
+    FOR UPDATE
+), items AS MATERIALIZED (
+    SELECT i.seat_id, i.fencing_token FROM mine JOIN reservation_items i ON i.reservation_id = mine.id
+    WHERE mine.status = 'pending' AND i.seat_id IS NOT NULL
 ), locked AS MATERIALIZED (
     SELECT id, status, locked_by, fencing_token FROM seats
     WHERE id IN (SELECT seat_id FROM items)
     ORDER BY id
     FOR UPDATE
-), verdict AS (
-    SELECT coalesce(bool_and($3 OR (l.status = 'locked' AND l.locked_by = $2
-                                    AND l.fencing_token = i.fencing_token)), true) AS ours
-    FROM items i LEFT JOIN locked l ON l.id = i.seat_id
+), verdict AS MATERIALIZED (
+    SELECT mine.status = 'pending' AND ($2::uuid IS NULL OR mine.user_id = $2)
+           AND (SELECT coalesce(bool_and($3 OR (l.status = 'locked' AND l.locked_by = mine.user_id
+                                               AND l.fencing_token = i.fencing_token)), true)
+                FROM items i LEFT JOIN locked l ON l.id = i.seat_id) AS sells
+    FROM mine
 ), sold AS (
     UPDATE seats s
-    SET status = 'reserved', locked_by = $2, lock_expires_at = NULL, version = s.version + 1, updated_at = $4
-    FROM locked, verdict
-    WHERE s.id = locked.id AND ours
+    SET status = 'reserved', locked_by = mine.user_id, lock_expires_at = NULL, version = s.version + 1, updated_at = $4
+    FROM locked, mine, verdict
+    WHERE s.id = locked.id AND sells
     RETURNING s.id
 ), confirmed AS (
     UPDATE reservations r
     SET status = 'confirmed', payment_status = 'completed', payment_method = $5, updated_at = $4
     FROM verdict
-    WHERE r.id = $1 AND ours
+    WHERE r.id = $1 AND sells
+), told AS (
+    INSERT INTO outbox_events (id, topic, aggregate_type, aggregate_id, event_type, payload, created_at)
+    SELECT $6, $7, $8::jsonb ->> 'aggregateType', $8::jsonb ->> 'aggregateId', $8::jsonb ->> 'type',
+           $8::jsonb || jsonb_build_object('userId', mine.user_id, 'payload', ($8::jsonb -> 'payload')
+               || jsonb_build_object('userId', mine.user_id, 'eventId', mine.event_id,
+                                     'totalAmount', mine.total_amount,
+                                     'seatIds', to_jsonb(ARRAY(SELECT id FROM sold)))), $4
+    FROM mine, verdict
+    WHERE sells
 )
-SELECT ours, ARRAY(SELECT id FROM sold) FROM verdict
+SELECT mine.*, (SELECT event_date FROM event_copies e WHERE e.event_id = mine.event_id) AS event_date,
+       sells, ARRAY(SELECT id FROM sold) AS seats
+FROM mine, verdict
 ";
+
+#[derive(FromRow)]
+struct Confirmed {
+    #[sqlx(flatten)]
+    before: Reservation,
+    sells: bool,
+    seats: Vec<Uuid>,
+}
 
 /// Confirms a paid reservation, once. A repeat changes nothing and succeeds.
 ///
@@ -137,37 +169,50 @@ pub async fn confirm(
     fencing: Fencing,
     now: DateTime<Utc>,
 ) -> Result<Settled, SettleError> {
-    let before = lock(conn, id).await?;
-    if payer.is_some_and(|payer| payer != before.user_id) {
-        return Err(Refusal::NotOwner.into());
-    }
-    match before.status.confirm()? {
-        Confirm::Already => {
-            return Ok(Settled {
-                before,
-                seats: Vec::new(),
-                changed: false,
-            });
-        }
-        Confirm::Proceed => {}
-    }
-    let (ours, seats): (bool, Vec<Uuid>) = sqlx::query_as(SELL_SQL)
+    let told = events::confirmed(id, method, now)?;
+    let found: Option<Confirmed> = sqlx::query_as(CONFIRM_SQL)
         .bind(id)
-        .bind(before.user_id)
+        .bind(payer)
         .bind(fencing == Fencing::Off)
         .bind(now)
         .bind(method)
-        .fetch_one(&mut *conn)
+        .bind(told.id)
+        .bind(told.topic)
+        .bind(Json(&told.envelope))
+        .fetch_optional(conn)
         .await?;
-    if !ours {
-        return Err(Refusal::HoldLost.into());
+    let Confirmed { before, sells, seats } = found.ok_or(SettleError::NotFound)?;
+    if payer.is_some_and(|payer| payer != before.user_id) {
+        return Err(Refusal::NotOwner.into());
     }
-    events::confirmed(conn, &before, &seats, method, now).await?;
+    let changed = match before.status.confirm()? {
+        Confirm::Already => false,
+        Confirm::Proceed if !sells => return Err(Refusal::HoldLost.into()),
+        Confirm::Proceed => true,
+    };
+    if changed {
+        outbox::enqueued();
+    }
     Ok(Settled {
         before,
         seats,
-        changed: true,
+        changed,
     })
+}
+
+/// Whether `payer`'s reservation is sold already, so that a payment's event, which mostly comes after the
+/// payment service's own call, need not lock it.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn is_confirmed(conn: &mut PgConnection, id: Uuid, payer: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM reservations WHERE id = $1 AND user_id = $2 AND status = 'confirmed')",
+    )
+    .bind(id)
+    .bind(payer)
+    .fetch_one(conn)
+    .await
 }
 
 /// Who gives a reservation back, and why.

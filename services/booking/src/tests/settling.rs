@@ -4,6 +4,7 @@ use super::{HOLD_MS, World};
 use crate::holds::Refusal as HoldRefusal;
 use crate::reservation::Refusal;
 use crate::store::settle::{Cancel, Fencing, SettleError};
+use urr_kit::events::{Envelope, ReservationConfirmed};
 use uuid::Uuid;
 
 fn refused(result: Result<impl std::fmt::Debug, SettleError>) -> Refusal {
@@ -60,13 +61,31 @@ async fn a_late_payment_counts_while_nobody_took_the_seat() {
 async fn confirming_twice_sells_and_tells_once() {
     // R-BOOK-11, R-PAY-07.
     let world = World::new(2, 2, true).await;
-    let hold = world.hold(Uuid::new_v4(), &world.seats).await.unwrap();
+    let user = Uuid::new_v4();
+    let hold = world.hold(user, &world.seats).await.unwrap();
     assert!(world.confirm(hold.id, Fencing::Compared).await.unwrap().changed);
     assert!(!world.confirm(hold.id, Fencing::Compared).await.unwrap().changed);
     let told = world.outbox("RESERVATION_CONFIRMED").await;
     assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["payload"]["totalAmount"], 240_000);
-    assert_eq!(told[0]["payload"]["seatIds"].as_array().unwrap().len(), 2);
+    // What the statement filled in is as typed as what was there before.
+    let event: Envelope = serde_json::from_value(told[0].clone()).unwrap();
+    assert_eq!(
+        (event.user_id, event.aggregate_id.clone()),
+        (Some(user), hold.id.to_string())
+    );
+    let mut told: ReservationConfirmed = event.decode().unwrap();
+    told.seat_ids.sort_unstable();
+    let mut seats = world.seats.clone();
+    seats.sort_unstable();
+    let expected = ReservationConfirmed {
+        reservation_id: hold.id,
+        user_id: user,
+        event_id: world.event,
+        total_amount: 240_000,
+        seat_ids: seats,
+        payment_method: Some("toss".to_owned()),
+    };
+    assert_eq!(told, expected);
     let created = world.outbox("RESERVATION_CREATED").await;
     assert_eq!(created[0]["payload"]["totalAmount"], 240_000);
 }

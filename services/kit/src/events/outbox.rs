@@ -65,8 +65,14 @@ pub async fn enqueue(conn: &mut PgConnection, topic: &str, event: &Envelope) -> 
     .bind(timestamp(event.time))
     .execute(conn)
     .await?;
-    ENQUEUED.send_modify(|count| *count = count.wrapping_add(1));
+    enqueued();
     Ok(())
+}
+
+/// Tells the relays of this process that a statement of a service's own has written into its outbox; for
+/// those that write an event together with its cause.
+pub fn enqueued() {
+    ENQUEUED.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 /// The task that publishes the outbox of `pool`. Any number of replicas may run.

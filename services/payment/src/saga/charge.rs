@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use urr_kit::events::{Envelope, PAYMENT_EVENTS, outbox};
 use uuid::Uuid;
 
 use super::{Error, Payments, Step, owned};
 use crate::booking::Refused;
 use crate::outgoing;
 use crate::payment::{Payment, Status};
-use crate::provider::{Approval, Charge};
-use crate::store::Store;
+use crate::provider::{Approval, Charge, Exchange};
 
 /// How long a second click waits for the first one's result. With the provider's 10 s this would
 /// pass the browser's 15 s, so it ends earlier and says "under way".
@@ -40,6 +38,20 @@ pub struct Receipt {
     pub repeated: bool,
     /// Whether booking has acted on it; if not, the event will make it (R-PAY-12).
     pub fulfilled: bool,
+}
+
+/// What the provider said about a charge.
+pub(super) struct Said {
+    pub(super) charge: Charge,
+    /// The exchange it said it in, until that is kept: an approval's together with its effect.
+    pub(super) unkept: Option<Exchange>,
+}
+
+impl Said {
+    /// What follows without another word of the provider.
+    pub(super) const fn concluded(charge: Charge) -> Self {
+        Self { charge, unkept: None }
+    }
 }
 
 impl Receipt {
@@ -111,52 +123,61 @@ impl Payments {
 
     async fn charge(&self, payment: Payment) -> Result<Receipt, Error> {
         self.0.fail_points.pass(Step::IntentCommitted)?;
-        let charge = self.ask_to_charge(&payment).await;
-        if matches!(charge, Charge::Approved(_)) {
+        let mut said = self.ask_to_charge(&payment).await;
+        if matches!(said.charge, Charge::Approved(_)) {
             self.0.fail_points.pass(Step::Charged)?;
         }
-        let charge = match charge {
-            Charge::Unknown => self.ask_what_became(&payment).await,
-            known => known,
-        };
-        self.conclude(payment, charge).await
+        if matches!(said.charge, Charge::Unknown) {
+            self.keep(&payment, &mut said).await;
+            said = self.ask_what_became(&payment).await;
+        }
+        self.conclude(payment, said).await
     }
 
-    pub(super) async fn ask_to_charge(&self, payment: &Payment) -> Charge {
+    pub(super) async fn ask_to_charge(&self, payment: &Payment) -> Said {
         let started = self.now();
         let (charge, exchange) = self.0.provider.charge(payment).await;
         let answered = !matches!(charge, Charge::Unknown | Charge::NotSent);
-        self.note(payment, &exchange, answered, started).await;
-        charge
+        self.count_call(&exchange, answered, started);
+        Said {
+            charge,
+            unkept: Some(exchange),
+        }
     }
 
-    pub(super) async fn ask_what_became(&self, payment: &Payment) -> Charge {
+    pub(super) async fn ask_what_became(&self, payment: &Payment) -> Said {
         let started = self.now();
         let (charge, exchange) = self.0.provider.query(payment).await;
         let answered = !matches!(charge, Charge::Unknown);
-        self.note(payment, &exchange, answered, started).await;
-        charge
+        self.count_call(&exchange, answered, started);
+        Said {
+            charge,
+            unkept: Some(exchange),
+        }
+    }
+
+    /// Keeps the exchange, once.
+    pub(super) async fn keep(&self, payment: &Payment, said: &mut Said) {
+        if let Some(exchange) = said.unkept.take() {
+            self.log(payment, &exchange).await;
+        }
     }
 
     /// Writes down what the provider said and goes on from there.
-    pub(super) async fn conclude(&self, payment: Payment, charge: Charge) -> Result<Receipt, Error> {
-        match charge {
-            Charge::Approved(approval) if approval.amount != payment.amount => {
+    pub(super) async fn conclude(&self, payment: Payment, mut said: Said) -> Result<Receipt, Error> {
+        if let Charge::Approved(approval) = &said.charge
+            && approval.amount == payment.amount
+        {
+            return self.approved(payment, approval, said.unkept.as_ref()).await;
+        }
+        self.keep(&payment, &mut said).await;
+        match said.charge {
+            Charge::Approved(approval) => {
                 tracing::error!(payment = %payment.id, order = payment.order_id,
                     asked = payment.amount, charged = approval.amount,
                     "the provider charged another amount; refunding");
                 self.give_back(payment, "amount-mismatch").await?;
                 Err(Error::Compensated)
-            }
-            Charge::Approved(approval) => {
-                let Some(paid) = self.record(&payment, &approval).await? else {
-                    // Recovery or a twin recorded it first.
-                    let now = self.0.store.by_order(&payment.order_id).await?;
-                    return self.follow(owned(now, payment.user_id)?, payment.key()).await;
-                };
-                count("charged");
-                self.0.fail_points.pass(Step::ChargeCommitted)?;
-                self.fulfil(paid).await
             }
             Charge::Declined { code } => {
                 let now = self.now();
@@ -177,19 +198,29 @@ impl Payments {
         }
     }
 
-    /// confirming -> confirmed, and the event, in one transaction.
-    async fn record(&self, payment: &Payment, approval: &Approval) -> Result<Option<Payment>, Error> {
+    /// confirming -> confirmed with the event, and on to the ticket.
+    async fn approved(
+        &self,
+        payment: Payment,
+        approval: &Approval,
+        exchange: Option<&Exchange>,
+    ) -> Result<Receipt, Error> {
         let now = self.now();
-        let mut tx = self.0.store.pool().begin().await?;
-        let recorded = Store::record_charge(&mut tx, payment, approval, now).await?;
-        if let Some(paid) = &recorded {
-            let event: Envelope = outgoing::confirmed(paid, now).map_err(Error::Internal)?;
-            outbox::enqueue(&mut tx, PAYMENT_EVENTS, &event)
-                .await
-                .map_err(into_internal)?;
+        let charged = payment.charged(approval, now);
+        let event = outgoing::confirmed(&charged, now).map_err(Error::Internal)?;
+        if !self
+            .0
+            .store
+            .record_charge(&charged, &event, exchange, now)
+            .await?
+        {
+            // Recovery or a twin recorded it first.
+            let now = self.0.store.by_order(&payment.order_id).await?;
+            return self.follow(owned(now, payment.user_id)?, payment.key()).await;
         }
-        tx.commit().await?;
-        Ok(recorded)
+        count("charged");
+        self.0.fail_points.pass(Step::ChargeCommitted)?;
+        self.fulfil(charged).await
     }
 
     /// Has booking act on the payment, or gives the money back.

@@ -106,9 +106,8 @@ impl Payments {
         act(&mut self.0.breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps an exchange with the provider and feeds the breaker. A log that cannot be written
-    /// must not stop a charge that was made from being recorded; it is said aloud instead.
-    async fn note(&self, payment: &Payment, exchange: &Exchange, answered: bool, started: Millis) {
+    /// Feeds the breaker and the metrics with a call to the provider.
+    fn count_call(&self, exchange: &Exchange, answered: bool, started: Millis) {
         let now = self.now();
         let call = Call {
             answered,
@@ -118,7 +117,12 @@ impl Payments {
         metrics::counter!("urr_payment_provider_calls_total",
             "action" => exchange.action, "answered" => if answered { "yes" } else { "no" })
         .increment(1);
-        if let Err(error) = self.0.store.log(payment.id, exchange, now).await {
+    }
+
+    /// Keeps an exchange with the provider. A log that cannot be written must not stop what follows from it;
+    /// it is said aloud instead.
+    async fn log(&self, payment: &Payment, exchange: &Exchange) {
+        if let Err(error) = self.0.store.log(payment.id, exchange, self.now()).await {
             tracing::error!(payment = %payment.id, action = exchange.action,
                 error = &error as &dyn std::error::Error, "failed to log a provider exchange");
         }

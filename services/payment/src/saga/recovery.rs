@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use urr_kit::BoxError;
 
+use super::charge::Said;
 use super::{Error, Payments, Receipt};
 use crate::payment::{Payment, Status};
 use crate::provider::Charge;
@@ -67,31 +68,33 @@ impl Payments {
     }
 
     async fn finish_charge(&self, payment: Payment) -> Result<bool, Error> {
-        let charge = match self.ask_what_became(&payment).await {
-            Charge::NotFound => self.unknown_to_the_provider(&payment).await?,
-            known => known,
-        };
-        settled(self.conclude(payment, charge).await)
+        let mut said = self.ask_what_became(&payment).await;
+        if matches!(said.charge, Charge::NotFound) {
+            self.keep(&payment, &mut said).await;
+            said = self.unknown_to_the_provider(&payment).await;
+        }
+        settled(self.conclude(payment, said).await)
     }
 
     /// The request was lost, or is still on its way. The payer said yes, so while the target is
     /// payable the same attempt is made again: its idempotency key keeps it one charge whatever
     /// arrives. When the target is gone, wait until the lost request cannot arrive any more.
-    async fn unknown_to_the_provider(&self, payment: &Payment) -> Result<Charge, Error> {
+    async fn unknown_to_the_provider(&self, payment: &Payment) -> Said {
         let since = payment.confirming_since.map_or(0, |at| at.timestamp_millis());
         if self.now().0.saturating_sub(since) >= PROVIDER_FORGETS_MS {
-            return Ok(Charge::Declined {
+            return Said::concluded(Charge::Declined {
                 code: "NEVER_RECEIVED".to_owned(),
             });
         }
-        match self.payable(payment.target(), payment.user_id).await {
-            Ok(_) => match self.ask_to_charge(payment).await {
-                // This request was not sent; the first one may have been.
-                Charge::NotSent => Ok(Charge::Unknown),
-                known => Ok(known),
-            },
-            Err(_) => Ok(Charge::Unknown),
+        if self.payable(payment.target(), payment.user_id).await.is_err() {
+            return Said::concluded(Charge::Unknown);
         }
+        let mut said = self.ask_to_charge(payment).await;
+        if matches!(said.charge, Charge::NotSent) {
+            // This request was not sent; the first one may have been.
+            said.charge = Charge::Unknown;
+        }
+        said
     }
 }
 

@@ -52,8 +52,8 @@ impl Payments {
         let reason = payment.refund_reason.as_deref().unwrap_or("refund");
         let started = self.now();
         let (refund, exchange) = self.0.provider.refund(&payment, reason).await;
-        self.note(&payment, &exchange, refund != Refund::Unknown, started)
-            .await;
+        self.count_call(&exchange, refund != Refund::Unknown, started);
+        self.log(&payment, &exchange).await;
         match refund {
             Refund::Done => {
                 self.0.fail_points.pass(Step::Refunded)?;
