@@ -6,7 +6,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{StatusCode, header};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -29,6 +29,7 @@ pub struct ApiError {
     // Boxed: errors are rare and results are returned by value everywhere.
     fields: Option<Box<Map<String, Value>>>,
     source: Option<BoxError>,
+    is_logged: bool,
 }
 
 impl ApiError {
@@ -38,6 +39,7 @@ impl ApiError {
             message: message.into(),
             fields: None,
             source: None,
+            is_logged: false,
         }
     }
 
@@ -109,7 +111,14 @@ impl ApiError {
         self
     }
 
-    /// Adds a field beside `error` and `message`, for example `retryAfter`.
+    /// What is wrong was logged when it began; a crowd that meets it adds no lines.
+    #[must_use]
+    pub const fn already_logged(mut self) -> Self {
+        self.is_logged = true;
+        self
+    }
+
+    /// Adds a field beside `error` and `message`. `retryAfter`, seconds, is also sent as the header.
     #[must_use]
     pub fn with_field(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.fields
@@ -152,8 +161,12 @@ impl IntoResponse for ApiError {
         let mut body = self.fields.as_deref().cloned().unwrap_or_default();
         body.insert("error".to_owned(), Value::from(self.message.as_ref()));
         body.insert("message".to_owned(), Value::from(self.message.as_ref()));
+        let retry_after_s = body.get("retryAfter").and_then(Value::as_u64);
         let mut response = (self.status, Json(Value::Object(body))).into_response();
-        if self.status.is_server_error() {
+        if let Some(seconds) = retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status.is_server_error() && !self.is_logged {
             response.extensions_mut().insert(Failure(Arc::new(self)));
         }
         response

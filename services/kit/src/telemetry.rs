@@ -1,6 +1,7 @@
 //! Logs and metrics of a process. Both are installed once; later calls do nothing.
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -41,6 +42,10 @@ pub fn init(settings: &LogSettings) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Files and collectors want text.
+        .with_ansi(
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()),
+        )
         .with_target(true);
     // An error means that a subscriber is installed already: keep it.
     let _ = match settings.log_format {

@@ -34,6 +34,17 @@ pub struct Cli {
     command: Command,
 }
 
+const EDGE_HELP: &str = "\
+Secrets, from the environment only:
+  VWR_TOKEN_SECRET          the waiting room's own: the edge verifies and renews its passes
+  QUEUE_ENTRY_TOKEN_SECRET  the queue's own, where a rule asks for entry tokens
+
+Example:
+  VWR_TOKEN_SECRET=... urr edge --listen 0.0.0.0:8080 --origin https://shop.example.com \\
+      --room http://vwr.internal:3006 --sales $SALE --protect '/events/{sale}' --protect /checkout=tier1@$SALE
+
+On plain http, as on a laptop, add --secure-cookies false.";
+
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Every service behind the gateway in one process.
@@ -41,6 +52,11 @@ enum Command {
     /// The public entry, in front of services that run elsewhere.
     Gateway(Box<GatewayArgs>),
     /// The waiting room in front of any origin: a reverse proxy that asks for its pass.
+    ///
+    /// Whoever comes to a protected path without a pass is sent to the waiting page, which the edge serves
+    /// itself at /vwr/SALE, and comes back when it is their turn. Browsers are redirected; other clients get
+    /// 403 with `redirectTo`.
+    #[command(after_help = EDGE_HELP)]
     Edge(Box<EdgeArgs>),
     /// Accounts and sessions.
     Auth(Box<One<urr_auth::Config>>),
@@ -208,7 +224,8 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             host::one(&ctx, args.listen, service).await
         }
         Command::Edge(args) => {
-            let keys = TokenKeys::from_env().context("reading token keys from the environment")?;
+            let keys =
+                TokenKeys::from_env().context("the edge checks passes with the waiting room's own secret")?;
             let shutdown = CancellationToken::new();
             let clock = SystemClock::shared();
             let edge = urr_gateway::edge::start(keys, &args.config, clock, shutdown.clone())?;

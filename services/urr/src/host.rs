@@ -64,6 +64,8 @@ async fn listener(
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| StartError::Bind { address, source })?;
+    // Port 0 is any free one.
+    let address = listener.local_addr().unwrap_or(address);
     tracing::info!(service = name, %address, "listening");
     let shutdown = shutdown.clone();
     Ok(Task::new(name, async move {

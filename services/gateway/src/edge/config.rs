@@ -18,11 +18,16 @@ pub enum WhenDown {
 #[group(skip)]
 pub struct Config {
     /// The origin behind this edge, http or https.
-    #[arg(long = "origin", env = "URR_EDGE_ORIGIN")]
+    #[arg(long = "origin", value_name = "URL", env = "URR_EDGE_ORIGIN")]
     pub edge_origin: String,
 
     /// The waiting room's service (vwr), or a gateway in front of it.
-    #[arg(long = "room", env = "URR_EDGE_ROOM", default_value = "http://127.0.0.1:3006")]
+    #[arg(
+        long = "room",
+        value_name = "URL",
+        env = "URR_EDGE_ROOM",
+        default_value = "http://127.0.0.1:3006"
+    )]
     pub edge_room: String,
 
     /// A protected path, repeated or comma-separated: `PATH[=tier1|entry][@SALE]`. `{sale}` in PATH is a
@@ -30,6 +35,7 @@ pub struct Config {
     /// --sales is meant. Examples: /events/{sale}  /shop=tier1  /checkout=entry@0b1c...
     #[arg(
         long = "protect",
+        value_name = "RULE",
         env = "URR_EDGE_PROTECT",
         value_delimiter = ',',
         required = true
@@ -37,15 +43,15 @@ pub struct Config {
     pub edge_protect: Vec<String>,
 
     /// Sales that are active whatever a list says.
-    #[arg(long = "sales", env = "URR_EDGE_SALES", value_delimiter = ',')]
+    #[arg(long = "sales", value_name = "SALE", env = "URR_EDGE_SALES", value_delimiter = ',', value_parser = sale)]
     pub edge_sales: Vec<SaleId>,
 
     /// Where the list of active sales is read every 60 s: {"activeEvents":["uuid"]}.
-    #[arg(long = "sales-url", env = "URR_EDGE_SALES_URL")]
+    #[arg(long = "sales-url", value_name = "URL", env = "URR_EDGE_SALES_URL")]
     pub edge_sales_url: Option<String>,
 
     /// Where the last list that was read is kept for the next start.
-    #[arg(long = "sales-file", env = "URR_EDGE_SALES_FILE")]
+    #[arg(long = "sales-file", value_name = "FILE", env = "URR_EDGE_SALES_FILE")]
     pub edge_sales_file: Option<PathBuf>,
 
     /// Who has no pass while the waiting room does not answer: they wait, or they pass.
@@ -56,6 +62,7 @@ pub struct Config {
     /// It counts as down after three rounds without an answer.
     #[arg(
         long = "room-refresh-ms",
+        value_name = "MS",
         env = "URR_EDGE_ROOM_REFRESH_MS",
         default_value_t = 5000
     )]
@@ -64,6 +71,7 @@ pub struct Config {
     /// A visitor at work keeps the pass at most this long, seconds; it is renewed on the way.
     #[arg(
         long = "session-max-s",
+        value_name = "SECONDS",
         env = "URR_EDGE_SESSION_MAX_S",
         default_value_t = 7200
     )]
@@ -76,18 +84,20 @@ pub struct Config {
     /// Calls under way at once; more get 503 at once. Each holds a connection to the origin.
     #[arg(
         long = "in-flight-max",
+        value_name = "CALLS",
         env = "URR_EDGE_IN_FLIGHT_MAX",
         default_value_t = 10_000
     )]
     pub edge_in_flight_max: usize,
 
     /// Largest request body passed on, bytes.
-    #[arg(long = "edge-body-bytes-max", env = "URR_EDGE_BODY_BYTES_MAX", default_value_t = 64 * 1024 * 1024)]
+    #[arg(long = "body-bytes-max", value_name = "BYTES", env = "URR_EDGE_BODY_BYTES_MAX", default_value_t = 64 * 1024 * 1024)]
     pub edge_body_bytes_max: usize,
 
     /// Seconds until the origin must begin to answer.
     #[arg(
         long = "answer-timeout-s",
+        value_name = "SECONDS",
         env = "URR_EDGE_ANSWER_TIMEOUT_S",
         default_value_t = 30
     )]
@@ -96,6 +106,7 @@ pub struct Config {
     /// Seconds a body may stand still, either way. A stream that keeps moving may last.
     #[arg(
         long = "idle-timeout-s",
+        value_name = "SECONDS",
         env = "URR_EDGE_IDLE_TIMEOUT_S",
         default_value_t = 60
     )]
@@ -107,7 +118,8 @@ pub struct Config {
 
     /// Addresses of proxies whose `X-Forwarded-For` is believed, comma-separated.
     #[arg(
-        long = "edge-trusted-proxies",
+        long = "trusted-proxies",
+        value_name = "ADDRESS",
         env = "URR_TRUSTED_PROXIES",
         value_delimiter = ','
     )]
@@ -116,6 +128,11 @@ pub struct Config {
     /// The waiting page.
     #[command(flatten)]
     pub page: urr_page::Config,
+}
+
+fn sale(text: &str) -> Result<SaleId, &'static str> {
+    text.parse()
+        .map_err(|_| "a sale's id is a UUID, as in /vwr/0b1c4c1e-...")
 }
 
 impl Config {

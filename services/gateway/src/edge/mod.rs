@@ -62,7 +62,7 @@ pub fn start(
     if keys.entry.is_none() && rules.iter().any(rules::Rule::asks_for_entry) {
         return Err(StartError::MissingSetting {
             variable: "QUEUE_ENTRY_TOKEN_SECRET",
-            purpose: "a rule of URR_EDGE_PROTECT asks for entry tokens",
+            purpose: "a rule of --protect asks for entry tokens; it is the queue's own secret",
         });
     }
     let client = origin::client()?;
@@ -90,6 +90,14 @@ pub fn start(
     let page = urr_page::router(&config.page, urr_page::Seats::Elsewhere)?;
     let router = page.merge(waiting).fallback_service(guarded);
     let ops = ops(Arc::clone(&room), Arc::clone(&sales), shutdown.clone());
+    tracing::info!(
+        origin = config.edge_origin,
+        room = config.edge_room,
+        protected = config.edge_protect.join(" "),
+        sales = sales.count(),
+        when_room_is_down = ?config.edge_when_room_is_down,
+        "guarding"
+    );
     let mut tasks = vec![room.task(client.clone(), Arc::clone(&sales), shutdown.clone())];
     tasks.extend(sales.task(client, shutdown));
     Ok(Edge { router, ops, tasks })

@@ -6,7 +6,7 @@ use crate::{caller, hop, proxy};
 use axum::{
     body::Body,
     extract::ConnectInfo,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header},
     response::IntoResponse,
 };
 use bytes::Bytes;
@@ -107,7 +107,7 @@ struct Inner {
 
 impl Origin {
     pub(super) fn new(http: Http, config: &Config) -> Result<Self, StartError> {
-        let base = base_url("URR_EDGE_ORIGIN", &config.edge_origin)?;
+        let base = base_url("--origin (URR_EDGE_ORIGIN)", &config.edge_origin)?;
         let uri: Uri = base.parse().unwrap_or_default();
         let host = uri
             .authority()
@@ -163,6 +163,8 @@ impl Inner {
         let visitor = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         self.rewrite_headers(&mut request);
         *request.uri_mut() = uri;
+        // Ours, both ways: an answer that said 1.0 would end the visitor's connection each time.
+        *request.version_mut() = Version::HTTP_11;
         if let Some(protocol) = &upgrade {
             request.headers_mut().insert(header::UPGRADE, protocol.clone());
             let connection = HeaderValue::from_static("upgrade");
@@ -175,16 +177,13 @@ impl Inner {
         let asked = tokio::time::timeout(self.answer_within, self.http.0.request(request));
         let mut answer = match asked.await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(failed(&error)),
+            Ok(Err(error)) => return Err(failed(error)),
             Err(_elapsed) => {
-                tracing::warn!(
-                    within_s = self.answer_within.as_secs(),
-                    "the origin did not answer in time"
-                );
-                let late = ApiError::with_status(
-                    StatusCode::GATEWAY_TIMEOUT,
-                    "The site took too long. Please retry.",
-                );
+                let status = StatusCode::GATEWAY_TIMEOUT;
+                let late =
+                    ApiError::with_status(status, "The site took too long. Please retry.").with_source(
+                        format!("no answer from {} within {:?}", self.base, self.answer_within),
+                    );
                 return Err(late.into_response());
             }
         };
@@ -197,6 +196,7 @@ impl Inner {
             return Ok(answer.map(|_| Body::empty()));
         }
         hop::strip(answer.headers_mut());
+        *answer.version_mut() = Version::HTTP_11;
         let idle_max = self.idle_max;
         Ok(answer.map(move |body| {
             // The permit lives as long as the body: a slow download is a call under way.
@@ -254,8 +254,8 @@ fn too_large() -> Response<Body> {
 }
 
 /// Whose fault it was: the caller's body, or the origin.
-fn failed(error: &hyper_util::client::legacy::Error) -> Response<Body> {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+fn failed(error: hyper_util::client::legacy::Error) -> Response<Body> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {
             return too_large();
@@ -266,8 +266,9 @@ fn failed(error: &hyper_util::client::legacy::Error) -> Response<Body> {
         }
         cause = error.source();
     }
-    tracing::warn!(error = chain(error), "the origin is unreachable");
-    ApiError::bad_gateway("The site cannot be reached. Please retry.").into_response()
+    ApiError::bad_gateway("The site cannot be reached. Please retry.")
+        .with_source(error)
+        .into_response()
 }
 
 /// Bytes both ways after an upgrade (WebSocket), as long as a session may last.

@@ -38,7 +38,7 @@ pub(super) struct RoomWatch {
 impl RoomWatch {
     pub(super) fn new(config: &Config) -> Result<Self, StartError> {
         Ok(Self {
-            base: base_url("URR_EDGE_ROOM", &config.edge_room)?,
+            base: base_url("--room (URR_EDGE_ROOM)", &config.edge_room)?,
             when_down: config.edge_when_room_is_down,
             every: Duration::from_millis(config.edge_room_refresh_ms.max(10)),
             silent: AtomicU32::new(0),

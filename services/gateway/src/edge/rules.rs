@@ -5,7 +5,7 @@ use crate::guard::Need;
 use urr_core::sale::SaleId;
 use urr_kit::StartError;
 
-const VARIABLE: &str = "URR_EDGE_PROTECT";
+const VARIABLE: &str = "--protect (URR_EDGE_PROTECT)";
 
 /// Rules are looked through for each call; a deployment has a handful.
 const RULES_MAX: usize = 64;

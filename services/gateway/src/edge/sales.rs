@@ -38,7 +38,7 @@ impl ActiveSales {
         let url = config
             .edge_sales_url
             .as_deref()
-            .map(|url| base_url("URR_EDGE_SALES_URL", url))
+            .map(|url| base_url("--sales-url (URR_EDGE_SALES_URL)", url))
             .transpose()?;
         let remembered = config
             .edge_sales_file

@@ -29,7 +29,7 @@ impl Waiting {
     pub(super) fn new(http: Http, base: &str) -> Result<Self, StartError> {
         Ok(Self {
             http,
-            base: base_url("URR_EDGE_ROOM", base)?,
+            base: base_url("--room (URR_EDGE_ROOM)", base)?,
         })
     }
 
@@ -48,10 +48,9 @@ impl Waiting {
         }
         match self.http.send(request, ANSWER_WITHIN).await {
             Ok(answer) => keep_only(answer),
-            Err(error) => {
-                tracing::debug!(error, "the waiting room did not answer");
-                ApiError::unavailable("Waiting room temporarily unavailable. Please retry.").into_response()
-            }
+            Err(error) => ApiError::unavailable("Waiting room temporarily unavailable. Please retry.")
+                .with_source(format!("{}: {error}", self.base))
+                .into_response(),
         }
     }
 }

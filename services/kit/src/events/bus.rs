@@ -88,8 +88,9 @@ impl RedisStreams {
 
     async fn add(&self, messages: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
         let mut pipe = redis::pipe();
-        // Without this one refused entry would hide the answers of the others.
-        pipe.ignore_errors();
+        // All or none: if Redis ran full half-way, what comes again would come behind what it had
+        // overtaken. And one refused entry must not hide the answers of the others.
+        pipe.atomic().ignore_errors();
         for message in messages {
             pipe.cmd("XADD")
                 .arg(stream_key(&self.redis, &message.topic))

@@ -3,9 +3,12 @@
 //! Why one place: the bounds below are what keeps a slow engine from becoming a dead service, and
 //! each is a number somebody should be able to find.
 
+mod aws;
 pub mod dynamo;
 pub mod postgres;
 pub mod redis;
+pub mod sqs;
 
 pub use dynamo::Dynamo;
 pub use redis::{Redis, RedisConn};
+pub use sqs::FifoQueue;

@@ -51,11 +51,18 @@ pub(crate) fn internal(app: Arc<App>, secrets: &Secrets) -> Router {
         .with_state(app)
 }
 
+/// After a loss of Redis nobody new is let in for 5 s (`HOLD_MS` of the script), so that everybody has come
+/// back before somebody is overtaken.
+const RETRY_AFTER_S: u32 = 2;
+
+fn away() -> ApiError {
+    ApiError::unavailable(UNAVAILABLE).with_field("retryAfter", RETRY_AFTER_S)
+}
+
 fn unavailable(error: StoreError) -> ApiError {
     match error {
-        StoreError::Redis(_) | StoreError::Limits(_) | StoreError::Lost => {
-            ApiError::unavailable(UNAVAILABLE).with_source(error)
-        }
+        StoreError::Away => away().already_logged(),
+        StoreError::Redis(_) | StoreError::Limits(_) | StoreError::Lost => away().with_source(error),
         StoreError::Answer(_) => ApiError::internal(error),
     }
 }

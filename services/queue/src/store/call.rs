@@ -7,7 +7,18 @@ use urr_core::{sale::SaleId, time::Millis};
 use urr_kit::{Redis, state::limits::limits_key};
 use uuid::Uuid;
 
-static LINE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../line.lua")));
+/// One script, written in parts that each hold one idea.
+const LINE_PARTS: &str = concat!(
+    include_str!("../line/known.lua"),
+    include_str!("../line/log.lua"),
+    include_str!("../line/leave.lua"),
+    include_str!("../line/admit.lua"),
+    include_str!("../line/join.lua"),
+    include_str!("../line/recover.lua"),
+    include_str!("../line/act.lua"),
+    include_str!("../line/answer.lua"),
+);
+static LINE: LazyLock<Script> = LazyLock::new(|| Script::new(LINE_PARTS));
 
 /// What is done to a line.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +49,13 @@ pub(crate) enum Act<'a> {
     Retire,
     /// Tell what is remembered of the line as it was in another life.
     Revive(&'a View),
+}
+
+impl Act<'_> {
+    /// Whether nobody waits for it.
+    pub(super) const fn is_the_tickers(self) -> bool {
+        matches!(self, Self::Tick | Self::Survey | Self::Heard(_) | Self::Retire)
+    }
 }
 
 /// What a caller brings along besides a place.

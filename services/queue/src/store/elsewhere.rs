@@ -5,7 +5,7 @@
 //! meets one asks the line it names; a fresh one is believed, as that join may be under way. So
 //! of two joins at the same instant one is turned away.
 
-use super::{Act, Standing, Store, StoreError};
+use super::{Act, Asker, Standing, Store, StoreError};
 use redis::{AsyncCommands as _, Script};
 use std::sync::LazyLock;
 use urr_core::{sale::SaleId, time::Millis};
@@ -50,13 +50,14 @@ impl Store {
     ) -> Result<Option<SaleId>, StoreError> {
         let mut outdated = String::new();
         loop {
-            let there: String = TAKE
-                .key(self.waits_key(user))
-                .arg(sale.to_string())
+            let mut take = TAKE.key(self.waits_key(user));
+            take.arg(sale.to_string())
                 .arg(now.0)
                 .arg(self.defaults.seen_ttl_s)
-                .arg(&outdated)
-                .invoke_async(&mut self.conn())
+                .arg(&outdated);
+            let mut conn = self.redis.conn();
+            let there: String = self
+                .ask(sale, Asker::Visitor, take.invoke_async(&mut conn))
                 .await?;
             let Some((other, since)) = parse(&there).filter(|(other, _)| *other != sale) else {
                 return Ok(None);
@@ -75,19 +76,19 @@ impl Store {
 
     /// `user` waits for `sale` no longer.
     pub(crate) async fn wait_no_more(&self, sale: SaleId, user: Uuid) -> Result<(), StoreError> {
-        DROP.key(self.waits_key(user))
-            .arg(sale.to_string())
-            .invoke_async(&mut self.conn())
-            .await
-            .map_err(StoreError::from)
+        let mut drop = DROP.key(self.waits_key(user));
+        drop.arg(sale.to_string());
+        let mut conn = self.redis.conn();
+        self.ask(sale, Asker::Visitor, drop.invoke_async(&mut conn)).await
     }
 
     /// These users still wait where they wait.
-    pub(super) async fn keep_waiting(&self, users: &[Uuid]) -> Result<(), StoreError> {
+    pub(super) async fn keep_waiting(&self, sale: SaleId, users: &[Uuid]) -> Result<(), StoreError> {
         let seconds = i64::from(self.defaults.seen_ttl_s);
-        let kept = users.iter().map(|user| {
-            let (key, mut conn) = (self.waits_key(*user), self.conn());
-            async move { conn.expire::<_, ()>(key, seconds).await }
+        let kept = users.iter().map(async |user| {
+            let mut conn = self.redis.conn();
+            let expire = conn.expire::<_, ()>(self.waits_key(*user), seconds);
+            self.ask(sale, Asker::Ticker, expire).await
         });
         futures::future::try_join_all(kept).await?;
         Ok(())

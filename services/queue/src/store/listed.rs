@@ -1,17 +1,23 @@
 //! The list of lines to tick: a set that all replicas share, so that a line is ticked by replicas
 //! that nobody has asked about it, and no keys need to be searched (R-QUE-04).
 
-use super::{Store, StoreError};
+use super::{Asker, Store, StoreError};
 use redis::AsyncCommands as _;
 use std::sync::PoisonError;
 use urr_core::{sale::SaleId, time::Millis};
-use urr_kit::state::limits::ACTIVE_EVENTS_KEY;
+use urr_kit::{Redis, state::limits::ACTIVE_EVENTS_KEY};
 
 /// Sales this process remembers to have announced. Forgotten as a whole when full: the cost is
 /// one `SADD` each.
 const ANNOUNCED_MAX: usize = 1024;
 /// How long an announcement is not repeated.
 const ANNOUNCED_MS: i64 = 1000;
+
+/// Sales that are off the list while admissions of theirs may be untold at `to`. What is in here leaves
+/// when it is told, or with the log after a week.
+pub(crate) fn untold_key(redis: &Redis, to: &str) -> String {
+    redis.key(&format!("queue:untold:{to}"))
+}
 
 impl Store {
     /// Puts the sale on the list, at most once a second.
@@ -32,21 +38,29 @@ impl Store {
 
     /// Puts the sale on the list.
     pub(crate) async fn list(&self, sale: SaleId) -> Result<(), StoreError> {
-        let key = self.redis.key(ACTIVE_EVENTS_KEY);
-        Ok(self.conn().sadd(key, sale.to_string()).await?)
+        let (mut conn, key) = (self.redis.conn(), self.redis.key(ACTIVE_EVENTS_KEY));
+        self.ask(sale, Asker::Visitor, conn.sadd(key, sale.to_string()))
+            .await
     }
 
-    /// Takes the sale off the list.
+    /// Takes the sale off the list. Who is told of admissions may not have heard of all of them yet.
     pub(crate) async fn unlist(&self, sale: SaleId) -> Result<(), StoreError> {
+        for to in self.tells {
+            let (mut conn, key) = (self.redis.conn(), untold_key(&self.redis, to));
+            let added = conn.sadd::<_, _, ()>(key, sale.to_string());
+            self.ask(sale, Asker::Ticker, added).await?;
+        }
         self.lines.forget(sale);
-        let key = self.redis.key(ACTIVE_EVENTS_KEY);
-        Ok(self.conn().srem(key, sale.to_string()).await?)
+        let (mut conn, key) = (self.redis.conn(), self.redis.key(ACTIVE_EVENTS_KEY));
+        self.ask(sale, Asker::Ticker, conn.srem(key, sale.to_string()))
+            .await
     }
 
-    /// The list.
+    /// The list. Who can read it knows that Redis is back.
     pub(crate) async fn listed(&self) -> Result<Vec<SaleId>, StoreError> {
         let key = self.redis.key(ACTIVE_EVENTS_KEY);
-        let members: Vec<String> = self.conn().smembers(key).await?;
+        let members: Vec<String> = self.redis.conn().smembers(key).await?;
+        self.breakers.all_answered();
         Ok(members.iter().filter_map(|member| member.parse().ok()).collect())
     }
 }

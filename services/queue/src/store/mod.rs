@@ -4,6 +4,7 @@
 //! script also runs in a cluster (R-QUE-14). What Redis loses is given back from what this replica
 //! knows ([`Lines`]) before anything else is done.
 
+mod ask;
 mod call;
 mod elsewhere;
 mod listed;
@@ -11,21 +12,22 @@ mod lost;
 mod view;
 
 pub(crate) use call::{Act, Proof, key};
+pub(crate) use listed::untold_key;
 pub(crate) use view::{Gate, Life, Standing, View};
 
 use crate::{
+    breaker::Breakers,
     durable::Durable,
     ladder::Ladder,
     lines::{Line, Lines},
 };
+use ask::Asker;
 use call::{Call, Knows};
 use redis::{AsyncCommands as _, RedisError};
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    time::Instant,
 };
 use urr_core::{sale::SaleId, time::Millis};
 use urr_kit::{
@@ -98,6 +100,9 @@ pub(crate) struct Place {
 /// Redis did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
+    /// It was not even asked: it has not answered for a while.
+    #[error("Redis is away")]
+    Away,
     #[error("Redis failed to act on the line")]
     Redis(#[from] RedisError),
     /// The sale's limits could not be read or written back.
@@ -118,7 +123,11 @@ pub(crate) struct Store {
     guards: Guards,
     limits: LimitsStore,
     durable: Durable,
+    /// Who is told of admissions.
+    tells: &'static [&'static str],
     announced: Mutex<HashMap<SaleId, Millis>>,
+    breakers: Breakers,
+    started: Instant,
     calls: AtomicU64,
     counted: metrics::Counter,
     pub(crate) lines: Lines,
@@ -132,11 +141,20 @@ impl Store {
             redis,
             defaults,
             guards,
+            tells: &[],
             announced: Mutex::default(),
+            breakers: Breakers::default(),
+            started: Instant::now(),
             calls: AtomicU64::new(0),
             counted: metrics::counter!("urr_queue_redis_calls_total"),
             lines: Lines::default(),
         }
+    }
+
+    /// The same store, knowing who is told of admissions.
+    pub(crate) const fn telling(mut self, tells: &'static [&'static str]) -> Self {
+        self.tells = tells;
+        self
     }
 
     /// Does `act`, in one run of the script; an admin's `Clear` in as many as it takes (bounded).
@@ -185,7 +203,7 @@ impl Store {
         self.run_on(&line, sale, Act::Heard(&users), Proof::default(), now)
             .await?;
         if line.limits().is_some_and(|limits| limits.one_line_per_user) {
-            self.keep_waiting(&users).await?;
+            self.keep_waiting(sale, &users).await?;
         }
         Ok(users.len())
     }
@@ -195,6 +213,15 @@ impl Store {
         let line = self.lines.get_or_blank(sale);
         self.refresh_limits(&line, sale, now).await?;
         Ok(line.limits())
+    }
+
+    /// How long a fresh entry token for `sale` lives: not longer than the slot.
+    pub(crate) fn entry_life_s(&self, sale: SaleId) -> u32 {
+        let limits = self.lines.get(sale).and_then(|line| line.limits());
+        limits.map_or_else(
+            || self.defaults.token_ttl_s.min(self.defaults.active_ttl_s),
+            |limits| limits.token_ttl_s.min(limits.active_ttl_s),
+        )
     }
 
     /// Every how many milliseconds of polling Redis is told that somebody waits: three times within
@@ -211,13 +238,19 @@ impl Store {
     /// Calls to Redis so far: what a poll must not add to.
     #[cfg(test)]
     pub(crate) fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+        self.calls.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn breaker(&self, sale: SaleId) -> &crate::breaker::Breaker {
+        self.breakers.of(sale)
     }
 
     /// Sets the admin's threshold.
     pub(crate) async fn set_threshold(&self, sale: SaleId, cap: u32) -> Result<(), StoreError> {
         let key = key(&self.redis, sale, "threshold");
-        Ok(self.conn().set(key, cap).await?)
+        self.ask(sale, Asker::Visitor, self.redis.conn().set(key, cap))
+            .await
     }
 
     /// One run of the script; first, if Redis lost the line, what is known of it is given back.
@@ -265,7 +298,15 @@ impl Store {
 
     async fn run(&self, call: &Call<'_>) -> Result<(View, Vec<i64>), StoreError> {
         let invocation = call::prepare(&self.redis, &self.defaults, self.guards, call);
-        let answer: Vec<i64> = invocation.invoke_async(&mut self.conn()).await?;
+        let asker = if call.act.is_the_tickers() {
+            Asker::Ticker
+        } else {
+            Asker::Visitor
+        };
+        let mut conn = self.redis.conn();
+        let answer: Vec<i64> = self
+            .ask(call.sale, asker, invocation.invoke_async(&mut conn))
+            .await?;
         if answer.is_empty() {
             return Err(StoreError::Lost);
         }
@@ -277,21 +318,11 @@ impl Store {
 
     async fn refresh_limits(&self, line: &Line, sale: SaleId, now: Millis) -> Result<(), StoreError> {
         if line.must_read_limits(now, LIMITS_FRESH_MS) {
-            self.count_call();
-            if let Some(limits) = self.limits.read(sale).await? {
+            let read = self.ask(sale, Asker::Visitor, self.limits.read(sale));
+            if let Some(limits) = read.await? {
                 line.learn_limits(limits);
             }
         }
         Ok(())
-    }
-
-    fn conn(&self) -> urr_kit::store::RedisConn {
-        self.count_call();
-        self.redis.conn()
-    }
-
-    fn count_call(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.counted.increment(1);
     }
 }

@@ -131,6 +131,26 @@ fn whatever_the_clocks_say_the_audit_finds_rate_and_cap_kept() {
     });
 }
 
+/// Found by the property above: somebody who waits leaves, which is logged and lets nobody in; then the rate
+/// goes up. The time before the change was credited at the rate after it.
+#[tokio::test]
+async fn no_time_is_credited_at_a_rate_that_did_not_hold_yet() {
+    let step = |after_ms, act| Step {
+        after_ms,
+        skew_ms: 0,
+        late_ms: 0,
+        act,
+    };
+    let mut steps = vec![step(0, Doing::Join); 8];
+    steps.push(step(14, Doing::Leave));
+    for (after_ms, act) in [(0, Doing::Rate(2000)), (0, Doing::Join)] {
+        steps.push(step(after_ms, act));
+    }
+    let mut sale = Sale::new().await;
+    go_through(&mut sale, &steps).await;
+    assert_eq!(verdict(&sale, Law::CapacityFirst).await, Verdict::Held);
+}
+
 /// The drill's case, with nothing left out.
 fn held_up() -> Vec<Step> {
     let step = |after_ms, late_ms, act| Step {

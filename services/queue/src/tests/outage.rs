@@ -3,6 +3,7 @@
 use super::{OPENS_AT, on_one_server::Sale};
 use crate::{
     Config, assemble,
+    breaker::OPEN_MS,
     durable::Durable,
     http,
     store::{Act, Guards, Standing},
@@ -10,74 +11,136 @@ use crate::{
 };
 use axum::{
     body::Body,
-    http::{Request, StatusCode},
+    http::{Request, StatusCode, header::RETRY_AFTER},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tower::ServiceExt as _;
 use urr_kit::{
-    engines::{EngineOptions, Engines},
+    engines::RedisEngine,
     state::limits::Limits,
     testing::{TestBed, eventually},
 };
 use uuid::Uuid;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_every_call_is_503_and_afterwards_all_is_well() {
-    let bed = TestBed::at(OPENS_AT).await;
-    let engines = Engines::start(EngineOptions::default()).await.unwrap();
-    let ctx = bed
-        .ctx()
-        .with_settings(|s| s.redis_url = engines.redis.url().to_owned());
-    let redis = ctx.redis().await.unwrap();
-    let app = assemble(
-        &ctx,
-        &Config::default(),
-        redis,
-        Durable::new(None),
-        Guards::default(),
-    );
-    let router = http::router(Arc::clone(&app));
-    let event = Uuid::new_v4();
-    let call = async |method: &str, call: &str| {
+const SOON: Duration = Duration::from_secs(60);
+
+const CALLS: [(&str, &str); 4] = [
+    ("POST", "check"),
+    ("GET", "status"),
+    ("POST", "heartbeat"),
+    ("POST", "leave"),
+];
+
+/// A queue service on a Redis that the test ends.
+struct Service {
+    _bed: TestBed,
+    redis: RedisEngine,
+    app: Arc<http::App>,
+    event: Uuid,
+}
+
+impl Service {
+    async fn new() -> Self {
+        let redis = RedisEngine::alone().await.unwrap();
+        let bed = TestBed::at(OPENS_AT).await.with_redis(redis.url());
+        let (ctx, config) = (bed.ctx(), Config::default());
+        let conn = ctx.redis().await.unwrap();
+        Self {
+            app: assemble(&ctx, &config, conn, Durable::new(None), Guards::default()),
+            _bed: bed,
+            redis,
+            event: Uuid::new_v4(),
+        }
+    }
+
+    async fn call(&self, (method, call): (&str, &str)) -> StatusCode {
         let request = Request::builder()
             .method(method)
-            .uri(format!("/api/queue/{call}/{event}"))
+            .uri(format!("/api/queue/{call}/{}", self.event))
             .header("x-user-id", Uuid::from_u128(7).to_string())
             .body(Body::empty())
             .unwrap();
-        let response = router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
+        let router = http::router(Arc::clone(&self.app));
+        let response = router.oneshot(request).await.unwrap();
+        let (status, retry_after) = (response.status(), response.headers().get(RETRY_AFTER).cloned());
         let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
-    };
-    assert_eq!(call("POST", "check").await.0, StatusCode::OK);
-
-    engines.redis.kill();
-    for (method, path) in [
-        ("POST", "check"),
-        ("GET", "status"),
-        ("POST", "heartbeat"),
-        ("POST", "leave"),
-    ] {
-        let (status, body) = call(method, path).await;
-        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {body}");
-        assert!(
-            body.contains("Queue service temporarily unavailable. Please retry."),
-            "{body}"
-        );
-        assert!(!body.contains("entryToken"));
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        if status != StatusCode::OK {
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{call}: {body}");
+            assert!(
+                body.contains("Queue service temporarily unavailable. Please retry."),
+                "{body}"
+            );
+            assert_eq!(retry_after.unwrap(), "2");
+            assert!(!body.contains("entryToken"));
+        }
+        status
     }
-    // A tick that fails is skipped, not fatal.
-    let mut ticker = Ticker::new(Arc::clone(&app.store), app.clock.clone(), 1000);
-    ticker.round().await;
 
-    engines.redis.restart().await.unwrap();
-    eventually(Duration::from_secs(10), "the queue is back", async || {
-        call("POST", "check").await.0 == StatusCode::OK
-    })
-    .await;
-    ticker.round().await;
-    engines.stop().await.unwrap();
+    fn ticker(&self) -> Ticker {
+        Ticker::new(Arc::clone(&self.app.store), self.app.clock.clone(), 1000)
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.app.store.breaker(self.event).is_open()
+    }
+
+    /// Asks until Redis is given up.
+    async fn give_up(&self) {
+        eventually(SOON, "Redis is given up", async || {
+            let all = CALLS.map(|call| self.call(call));
+            let statuses = futures::future::join_all(all).await;
+            assert!(statuses.iter().all(|status| *status != StatusCode::OK));
+            self.is_given_up()
+        })
+        .await;
+    }
+
+    /// Ticks until visitors are let through again.
+    async fn come_back(&self) {
+        let mut ticker = self.ticker();
+        eventually(SOON, "the queue is back", async || {
+            ticker.round().await;
+            !self.is_given_up() && self.call(CALLS[0]).await == StatusCode::OK
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_every_call_is_503_and_afterwards_all_is_well() {
+    let service = Service::new().await;
+    assert_eq!(service.call(CALLS[0]).await, StatusCode::OK);
+    service.redis.kill();
+    service.give_up().await;
+    // A tick that fails is skipped, not fatal.
+    service.ticker().round().await;
+    assert!(service.is_given_up());
+    service.redis.restart().await.unwrap();
+    service.come_back().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_stands_still_nobody_waits_for_it_but_the_first_few() {
+    let service = Service::new().await;
+    assert_eq!(service.call(CALLS[0]).await, StatusCode::OK);
+    service.redis.freeze();
+    service.give_up().await;
+    let (began, asked_before) = (Instant::now(), service.app.store.calls());
+    for _ in 0..250 {
+        for call in CALLS {
+            assert_eq!(service.call(call).await, StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+    // None of the thousand asked Redis, but for the trials that are due on a machine that is this slow.
+    let trials = began.elapsed().as_millis() / u128::from(OPEN_MS) + 1;
+    let asked = service.app.store.calls() - asked_before;
+    assert!(u128::from(asked) < trials, "{asked} of 1,000 asked");
+    service.redis.thaw();
+    service.come_back().await;
 }
 
 /// What is left of a Redis that kept nothing on disk.

@@ -51,6 +51,7 @@ struct Model {
     /// The line's clock: the latest instant anybody named.
     clock: Option<Millis>,
     bucket: Option<Bucket>,
+    rate_per_s: Option<u32>,
     waiting: BTreeMap<u64, Uuid>,
     active: BTreeSet<Uuid>,
 }
@@ -59,6 +60,10 @@ impl Model {
     fn admit(&mut self, limits: &Limits, called_at: Millis) {
         let now = self.clock.map_or(called_at, |clock| clock.max(called_at));
         self.clock = Some(now);
+        let rate_before = self
+            .rate_per_s
+            .replace(limits.rate_per_s)
+            .unwrap_or(limits.rate_per_s);
         if now < limits.opens_at {
             return;
         }
@@ -77,6 +82,12 @@ impl Model {
             });
             return;
         }
+        // Until a change was heard of the lower rate held.
+        let until_now = admission::Limits {
+            rate_per_s: by.rate_per_s.min(rate_before),
+            ..by
+        };
+        let (_, bucket) = admission::admit(bucket, until_now, now, 0, 0);
         let (n, after) = admission::admit(
             bucket,
             by,

@@ -1,18 +1,15 @@
-//! Events in and out: payments free slots, admissions are told. On a cluster the streams lie on
-//! another node than the lines.
+//! Events come in: payments free slots. On a cluster the streams lie on another node than the lines.
 
 use super::{Sale, is_active};
 use crate::{
-    admissions::Admissions,
     release,
     store::{Act, Standing},
 };
-use redis::streams::StreamRangeReply;
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use urr_kit::{
     events::{
         Envelope, EventBus as _, PAYMENT_CONFIRMED, PAYMENT_EVENTS, PaymentConfirmed, RedisStreams,
-        USER_ADMITTED, UserAdmitted, bus::Message,
+        bus::Message,
     },
     state::limits::Limits,
     testing::eventually,
@@ -89,81 +86,4 @@ async fn a_payment_frees_the_slot_it_was_made_in_and_no_later_one() {
     })
     .await;
     assert!(is_active(sale.standing(kim).await));
-}
-
-/// What is on the bus about this sale, as any group would read it.
-async fn published(sale: &Sale) -> Vec<Envelope> {
-    let key = sale.redis.key("{events}:admissions");
-    let entries: StreamRangeReply = redis::cmd("XRANGE")
-        .arg((key, "-", "+"))
-        .query_async(&mut sale.redis.conn())
-        .await
-        .unwrap();
-    let events = entries
-        .ids
-        .iter()
-        .map(|entry| entry.get::<String>("event").unwrap());
-    events
-        .map(|text| serde_json::from_str::<Envelope>(&text).unwrap())
-        .filter(|event| event.aggregate_id == sale.id.to_string())
-        .collect()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn admissions_are_published_in_order_whoever_publishes_them() {
-    let sale = Sale::new().await;
-    sale.limit(Limits {
-        cap: 1000,
-        rate_per_s: 1000,
-        burst: 10,
-        ..sale.limits()
-    })
-    .await;
-    let publisher = || {
-        let bus = Arc::new(RedisStreams::new(sale.redis.clone()));
-        Admissions::new(Arc::clone(&sale.app.store), sale.redis.clone(), bus)
-    };
-    let publishers = [publisher(), publisher(), publisher()];
-    let lease = sale.redis.key(&format!("{{{}}}:publisher", sale.id));
-    for position in 1..=60 {
-        sale.join(Uuid::new_v4(), position).await;
-        sale.bed.clock().advance_ms(10);
-        sale.act(Act::Tick).await;
-        // The lease changes hands at every step, and all publish at once.
-        let _: u64 = redis::AsyncCommands::del(&mut sale.redis.conn(), &lease)
-            .await
-            .unwrap();
-        let (a, b, c) = tokio::join!(
-            publishers[0].round(),
-            publishers[1].round(),
-            publishers[2].round()
-        );
-        a.and(b).and(c).unwrap();
-    }
-    eventually(Duration::from_secs(10), "all are published", async || {
-        publishers[0].round().await.unwrap();
-        let events = published(&sale).await;
-        events
-            .iter()
-            .map(|event| event.event_id)
-            .collect::<HashSet<_>>()
-            .len()
-            == 60
-    })
-    .await;
-    // As a consumer sees it: each event once, by its id.
-    let mut seen = HashSet::new();
-    let mut users = Vec::new();
-    for event in published(&sale).await {
-        assert_eq!(event.kind, USER_ADMITTED);
-        let admitted: UserAdmitted = event.decode().unwrap();
-        assert_eq!(
-            (admitted.event_id, event.user_id),
-            (sale.id, Some(admitted.user_id))
-        );
-        if seen.insert(event.event_id) {
-            users.push(admitted.user_id);
-        }
-    }
-    assert_eq!(users, sale.admitted().await);
 }
