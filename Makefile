@@ -47,6 +47,7 @@ test: ## All tests on real engines, doc tests, documentation without warnings
 check: ## Formatting, lints, licences: what CI refuses
 	@$(timed) cargo fmt --all -- --check; \
 	cargo clippy --locked --workspace --all-targets $(TEST_FEATURES) -- -D warnings; \
+	cargo clippy --locked -p ticketctl --no-default-features -- -D warnings; \
 	tools/deny.sh check licenses bans sources
 
 advisories: ## Known vulnerabilities (needs the advisory database's network)

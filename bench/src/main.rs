@@ -14,6 +14,7 @@ mod operator;
 mod queue;
 mod reserve;
 mod screen;
+mod seat_map;
 mod simulate;
 mod table;
 mod waiting_room;
@@ -28,6 +29,7 @@ use load::Asked;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use table::{Row, Table};
 use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
 use urr_kit::{
     clock::SystemClock,
     ctx::Ctx,
@@ -40,10 +42,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Connections of the closed loop; the prototypes were measured at this number too.
 const LANES: usize = 64;
-/// Connections of joining visitors. A sale appends to its ledger at most 390 times a second, so a
-/// closed loop joins at most 390 times its connections a second: with few of them this would
-/// measure the budget and not the cost.
-const JOIN_LANES: usize = 256;
+/// Connections of joining visitors. A replica appends to a sale's ledger at most 100 times a second, so a
+/// closed loop joins at most 100 times its connections a second: with few of them this would
+/// measure the window and not the cost.
+const JOIN_LANES: usize = 1024;
 /// Long enough to even out a noisy neighbour, short enough to run often.
 const SPAN: Duration = Duration::from_secs(5);
 
@@ -53,6 +55,11 @@ async fn main() -> anyhow::Result<()> {
     if let [generator::CHILD, addr] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         return generator::generate(addr).await;
     }
+    // `RUST_LOG=urr_bench=info` tells what a figure is made of; the table alone goes to stdout.
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let engines = Engines::start(EngineOptions {
         durable: true,
         ..EngineOptions::default()
@@ -138,17 +145,22 @@ async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
     }
     ctx.shutdown.cancel();
 
-    if table.wants(&operator::KEYS) {
-        let ctx = Ctx::new(engines.settings(), Secrets::generate()?, Arc::new(SystemClock))?;
-        let measured = operator::measure(&ctx, table).await;
-        ctx.shutdown.cancel();
-        measured?;
+    for day in [operator::Day::busy(), operator::Day::rush()] {
+        if table.wants(day.keys) {
+            let ctx = Ctx::new(engines.settings(), Secrets::generate()?, Arc::new(SystemClock))?;
+            let measured = operator::measure(&ctx, &day, table).await;
+            ctx.shutdown.cancel();
+            measured?;
+        }
     }
     if table.wants(&["simulate_million_s"]) {
         table.add(&simulate::million());
     }
     if table.wants(&[screen::KEY]) {
         table.add(&screen::cost()?);
+    }
+    if table.wants(&[seat_map::KEY]) {
+        table.add(&seat_map::read()?);
     }
     if table.wants(&["generator_vs_wrk"]) {
         table.add(&generator::against_wrk().await?);

@@ -22,6 +22,7 @@ pub mod observe;
 pub mod report;
 pub mod result;
 pub mod scenario;
+pub mod seat_map;
 pub mod seed;
 pub mod segments;
 pub mod stages;

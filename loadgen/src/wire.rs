@@ -96,30 +96,6 @@ pub(crate) struct ComeAgain {
     pub(crate) retry_after: Option<u32>,
 }
 
-/// Answer to `GET /api/v1/seats/events/{sale}?section=`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct SeatMap<'a> {
-    #[serde(borrow, default)]
-    pub(crate) seats: Vec<Seat<'a>>,
-    #[serde(default)]
-    pub(crate) sections: Vec<SectionLine>,
-}
-
-/// One seat of a map.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Seat<'a> {
-    pub(crate) id: Uuid,
-    #[serde(borrow)]
-    pub(crate) status: std::borrow::Cow<'a, str>,
-}
-
-/// One section of the summary.
-#[derive(Debug, Deserialize)]
-pub(crate) struct SectionLine {
-    pub(crate) name: String,
-    pub(crate) available: u64,
-}
-
 /// Answer to `POST /api/v1/seats/reserve`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reserved {

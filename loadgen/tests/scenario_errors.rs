@@ -95,7 +95,31 @@ mistakes! {
         "registrations: 2" => "browsers: 300\nsales:\n  - { name: day, times: 10 }";
     a_party_larger_than_a_booking_is_refused:
         "  arrivals:" => "  party: { 1: 50%, 2: 50% }\n  arrivals:";
+    a_rate_that_opens_out_of_its_bounds_is_refused:
+        "    cap: 40" => "    adaptive: { min_rate: 5/s, max_rate: 40/s }\n    cap: 40";
+    bounds_beyond_capacity_are_refused:
+        "    cap: 40" => "    adaptive: { min_rate: 5/s, max_rate: 5000/s }\n    cap: 40";
+    a_limit_of_nothing_is_refused:
+        "    cap: 40" => "    adaptive: { min_rate: 5/s, max_rate: 60/s, errors: 0% }\n    cap: 40";
+    a_fault_that_harms_nobody_is_refused: "kill: booking" => "for: 5s";
+    slow_without_an_amount_is_refused: "kill: booking" => "slow: booking, for: 5s";
+    something_slow_without_a_database_is_refused: "kill: booking" => "slow: gateway, by: 1s, for: 5s";
     parties_must_add_up: "  arrivals:" => "  party: { 1: 50% }\n  arrivals:";
+}
+
+#[test]
+fn a_sale_out_of_the_bounds_of_all_is_refused() {
+    let text = GOOD
+        .replace(
+            "    cap: 40",
+            "    adaptive: { min_rate: 40/s, max_rate: 60/s }\n    cap: 40",
+        )
+        .replace(
+            "registrations: 2",
+            "registrations: 2\nsales:\n  - { name: night, rate: 10/s }",
+        );
+    let error = Scenario::parse("opening.yaml", &text).unwrap_err().to_string();
+    assert_snapshot!("a_sale_out_of_the_bounds_of_all_is_refused", error);
 }
 
 #[test]

@@ -9,7 +9,6 @@ mod double;
 use double::{Double, Manners};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -74,14 +73,16 @@ async fn rehearse(
         .collect();
     let stop = CancellationToken::new();
     if let Some(nth) = until_through {
-        let (live, stop, doubles) = (Arc::clone(&lives[nth]), stop.clone(), doubles.clone());
-        let everybody = u64::from(each[nth].crowd.visitors);
+        let (lives, stop, doubles) = (lives.clone(), stop.clone(), doubles.clone());
         tokio::spawn(async move {
-            while live.counters.ended.load(Ordering::Relaxed) < everybody {
+            // Seconds are closed for all sales at once, and for one that the run has noted to be through no more.
+            let is_through = || {
+                let seconds = |live: &Arc<Live>| live.series().len();
+                lives.iter().map(seconds).max() >= Some(seconds(&lives[nth]) + 2)
+            };
+            while !is_through() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            // The run notes that a sale is through at its next look.
-            tokio::time::sleep(Duration::from_secs(1)).await;
             stop.cancel();
             // Nobody is asked to wait for answers that will never come.
             doubles.iter().for_each(|double| double.released.cancel());

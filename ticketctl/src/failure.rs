@@ -37,6 +37,7 @@ impl Failure {
     }
 
     /// The same, with another exit code.
+    #[cfg(feature = "cluster")]
     #[must_use]
     pub(crate) const fn exiting(mut self, exit: Exit) -> Self {
         self.exit = exit;

@@ -37,6 +37,8 @@ struct Told {
     phase: Phase,
     seconds_to_go: i64,
     settings: Option<(u32, u32, bool)>,
+    /// When an adaptive rate had moved last.
+    paced_since: Option<Millis>,
     figures: Figures,
     figures_at: Millis,
     warnings: Vec<String>,
@@ -80,7 +82,11 @@ impl Narrator {
                     ));
                 }
                 say.extend(milestone(told.seconds_to_go, seconds_to_go));
-                say.extend(changed_settings(told.settings, settings));
+                say.extend(changed_settings(
+                    told.settings,
+                    settings,
+                    moved_by_itself(told, snapshot),
+                ));
                 say.extend(readiness(told, snapshot));
                 let due = snapshot.at.since(told.figures_at) >= FIGURES_EVERY_MS;
                 if due && told.figures != figures {
@@ -102,6 +108,7 @@ impl Narrator {
             phase: snapshot.phase,
             seconds_to_go,
             settings,
+            paced_since: snapshot.pace.as_ref().and_then(|pace| pace.since),
             figures: shown,
             figures_at,
             warnings: snapshot.warnings.iter().take(WARNINGS_MAX).cloned().collect(),
@@ -216,7 +223,18 @@ fn milestone(before: i64, now: i64) -> Option<String> {
     Some(format!("{} to the opening.", duration_s(left)))
 }
 
-fn changed_settings(before: Option<(u32, u32, bool)>, now: Option<(u32, u32, bool)>) -> Vec<String> {
+/// Why an adaptive rate moved since `told`.
+fn moved_by_itself<'a>(told: &Told, snapshot: &'a Snapshot) -> Option<&'a str> {
+    let pace = snapshot.pace.as_ref()?;
+    (pace.since != told.paced_since).then_some(pace.reason.as_deref())?
+}
+
+/// `why` the rate changed, if it follows the services.
+fn changed_settings(
+    before: Option<(u32, u32, bool)>,
+    now: Option<(u32, u32, bool)>,
+    why: Option<&str>,
+) -> Vec<String> {
     let (Some((rate_was, cap_was, paused_was)), Some((rate, cap, paused))) = (before, now) else {
         return Vec::new();
     };
@@ -228,6 +246,9 @@ fn changed_settings(before: Option<(u32, u32, bool)>, now: Option<(u32, u32, boo
             n(rate_was),
             n(rate)
         ));
+    }
+    if let Some(why) = why {
+        say.push(format!("The adaptive rate is {why}."));
     }
     if cap != cap_was {
         say.push(format!("The cap went from {} to {}.", n(cap_was), n(cap)));
@@ -289,7 +310,10 @@ fn happened(event: &EventLine) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use urr_core::snapshot::{QueueView, SeatsView};
+    use urr_core::{
+        adaptive::Lean,
+        snapshot::{PaceView, QueueView, SeatsView},
+    };
 
     const OPENS: Millis = Millis(1_000_000);
 
@@ -385,6 +409,30 @@ mod tests {
         assert_eq!(narrator.take(&next), [] as [&str; 0]);
         next.warnings.clear();
         assert_eq!(narrator.take(&next), ["No longer: Redis is slow: look at it."]);
+    }
+
+    #[test]
+    fn an_adaptive_rate_says_why_it_moved_once() {
+        let mut narrator = Narrator::default();
+        let paced = |ms, since: Option<i64>| Snapshot {
+            pace: Some(PaceView {
+                rate_per_s: 150,
+                min_rate_per_s: 20,
+                max_rate_per_s: 400,
+                lean: Lean::Falling,
+                because: "reservations p99 1300 ms".to_owned(),
+                since: since.map(|ms| OPENS.plus_ms(ms)),
+                reason: since.map(|_| "150/s instead of 200/s: reservations take 1300 ms".to_owned()),
+                signs: None,
+            }),
+            ..at(ms)
+        };
+        narrator.take(&paced(0, None));
+        assert_eq!(
+            narrator.take(&paced(1000, Some(900))),
+            ["The adaptive rate is 150/s instead of 200/s: reservations take 1300 ms."]
+        );
+        assert_eq!(narrator.take(&paced(1500, Some(900))), [] as [&str; 0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and the summary never disagree about what "34 s" or "5,000" looks like.
 
 use urr_core::time::Millis;
+pub(crate) use urr_core::time::duration_s;
 
 /// `812004` as `812,004`.
 pub(crate) fn grouped(n: u64) -> String {
@@ -45,16 +46,6 @@ pub(crate) fn instant(at: Millis) -> String {
         || at.0.to_string(),
         |at| at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
     )
-}
-
-/// Whole seconds: `34 s`, `5 min 10 s`, `2 h 3 min`.
-pub(crate) fn duration_s(s: u64) -> String {
-    match s {
-        0..60 => format!("{s} s"),
-        60..3600 if s.is_multiple_of(60) => format!("{} min", s / 60),
-        60..3600 => format!("{} min {} s", s / 60, s % 60),
-        _ => format!("{} h {} min", s / 3600, s / 60 % 60),
-    }
 }
 
 /// Milliseconds as an age: `0.4 s`, `12 s`, `3 min`.
@@ -141,10 +132,6 @@ mod tests {
 
     #[test]
     fn durations_read_like_speech() {
-        assert_eq!(duration_s(34), "34 s");
-        assert_eq!(duration_s(120), "2 min");
-        assert_eq!(duration_s(310), "5 min 10 s");
-        assert_eq!(duration_s(7_380), "2 h 3 min");
         assert_eq!(age(432), "0.4 s");
         assert_eq!(age(-5), "0.0 s");
         assert_eq!(age(12_900), "12 s");

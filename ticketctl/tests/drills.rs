@@ -7,7 +7,7 @@
 mod common;
 
 use common::{Running, Stage, eventually_empty};
-use urr_core::law::Law;
+use urr_core::{law::Law, sale::Phase, snapshot::Snapshot};
 
 #[test]
 fn an_opening_ends_well_with_every_law_printed() {
@@ -50,6 +50,47 @@ fn booking_may_die_and_come_back() {
     let ended = Running::start(stage.drill("kill-booking-restart")).end();
     assert!(ended.stderr.contains("booking is back"), "{}", ended.said());
     ended.is_lawful();
+    stage.is_clean();
+}
+
+/// Decision 0017. How fast this machine is decides when the rate moves, and not whether: eight seconds in which
+/// each statement takes longer than a reservation may are too much for any.
+#[test]
+fn an_adaptive_rate_rises_while_all_is_well_and_falls_when_booking_is_slow() {
+    let stage = Stage::new();
+    let ended = Running::start(stage.drill("adaptive")).end();
+    assert!(
+        ended.stderr.contains("booking hears 2200 ms later"),
+        "{}",
+        ended.said()
+    );
+    ended.is_lawful();
+    let recording = std::fs::read_to_string(stage.run_dir().join("snapshots.ndjson")).unwrap();
+    let pictures: Vec<Snapshot> = recording
+        .lines()
+        .skip(1)
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let mut steps = vec![(8, "where it starts".to_owned())];
+    for picture in &pictures {
+        let pace = picture.pace.as_ref().expect("every picture shows it");
+        assert!((2..=30).contains(&pace.rate_per_s), "{pace:?}");
+        if let Some(queue) = picture.queue.as_ref().filter(|_| picture.phase == Phase::Open) {
+            assert!(queue.rate_per_s <= 30, "{queue:?}");
+        }
+        if let Some(reason) = &pace.reason
+            && steps.last().is_none_or(|(_, last)| last != reason)
+        {
+            steps.push((pace.rate_per_s, reason.clone()));
+        }
+    }
+    let moved = |way: fn(u32, u32) -> bool| steps.windows(2).any(|pair| way(pair[0].0, pair[1].0));
+    assert!(moved(|before, after| after > before), "never up: {steps:#?}");
+    assert!(moved(|before, after| after < before), "never down: {steps:#?}");
+    // Who is let in follows it: each admission carries the rate of its instant.
+    let admitted = evidence(&stage.run_dir().join("evidence.ndjson")).rates();
+    let (least, most) = (admitted.iter().min().unwrap(), admitted.iter().max().unwrap());
+    assert!(least < most && *most <= 30, "{admitted:?}");
     stage.is_clean();
 }
 
@@ -234,6 +275,14 @@ impl Evidence {
         let mut numbers: Vec<u64> = lines.map(|number| number["ticket"].as_u64().unwrap()).collect();
         numbers.sort_unstable();
         numbers
+    }
+
+    /// The rate under which each was let in.
+    fn rates(&self) -> Vec<u64> {
+        let log = self.0.iter().filter_map(|line| line.get("log"));
+        log.filter(|entry| entry["kind"] == "admit")
+            .map(|entry| entry["ratePerS"].as_u64().unwrap())
+            .collect()
     }
 
     /// When who was let in, in the log's order.

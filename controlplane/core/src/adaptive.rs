@@ -72,45 +72,112 @@ pub struct Sight {
     pub now: Millis,
 }
 
+/// Where the rate leans, why, and the step that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearing {
+    /// What the signs ask for; a step is taken only after its time.
+    pub lean: Lean,
+    /// Why, for a line of a screen: `reservations p99 640 ms`.
+    pub because: String,
+    /// The step that is due now; `None` leaves everything as it is.
+    pub step: Option<Pace>,
+}
+
+/// What the signs ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lean {
+    /// A sign is over its limit.
+    Falling,
+    /// Neither.
+    Holding,
+    /// All signs are well below their limits.
+    Rising,
+}
+
+impl Lean {
+    /// The word for screens.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Falling => "falling",
+            Self::Holding => "holding",
+            Self::Rising => "rising",
+        }
+    }
+}
+
+impl Bearing {
+    const fn holding(because: String) -> Self {
+        Self {
+            lean: Lean::Holding,
+            because,
+            step: None,
+        }
+    }
+}
+
 /// The next pace, or `None` to leave everything as it is. `pace` is the one in force; there is none before
 /// the first step.
 #[must_use]
 pub fn next(settings: &Adaptive, pace: Option<&Pace>, sight: &Sight) -> Option<Pace> {
+    bearing(settings, pace, sight).step
+}
+
+/// What is decided in this `sight`, and why. `pace` is the one in force; there is none before the first step.
+#[must_use]
+pub fn bearing(settings: &Adaptive, pace: Option<&Pace>, sight: &Sight) -> Bearing {
     let rate = pace.map_or(sight.start_per_s, |pace| pace.rate_per_s);
     let bounded = rate.clamp(settings.min_rate_per_s, settings.max_rate_per_s);
     let waited_ms = pace.map_or(i64::MAX, |pace| sight.now.since(pace.since));
     if bounded != rate {
-        return Some(Pace {
+        let step = Pace {
             rate_per_s: bounded,
             since: sight.now,
             reason: format!("{bounded}/s: adaptive.minRate and maxRate do not allow {rate}/s"),
             ceiling: pace.and_then(|pace| pace.ceiling),
             borne_per_s: pace.and_then(|pace| pace.borne_per_s),
-        });
+        };
+        return Bearing {
+            lean: if bounded < rate {
+                Lean::Falling
+            } else {
+                Lean::Rising
+            },
+            because: format!("{rate}/s is out of bounds"),
+            step: Some(step),
+        };
     }
-    let (sign, load) = heaviest(settings, sight.signs.as_ref()?)?;
+    let Some(signs) = sight.signs else {
+        return Bearing::holding("the services do not say how they feel".to_owned());
+    };
+    let Some(sign) = heaviest(settings, &signs) else {
+        return Bearing::holding("too little happens to tell".to_owned());
+    };
     // What is let in, and so what the signs are of.
     let real = rate.min(sight.bearable_per_s);
-    if load > FULL {
-        (waited_ms >= FALL_EVERY_MS)
-            .then(|| fall(settings, pace, real, load, &sign, sight.now))
-            .flatten()
-    } else if waited_ms >= RISE_EVERY_MS {
-        rise(settings, pace, rate, load, &sign, sight)
-    } else {
-        None
+    if sign.load > FULL {
+        let Some(step) = fall(settings, pace, real, &sign, sight.now) else {
+            return Bearing::holding(format!("{}, and lower is not allowed", sign.short));
+        };
+        return Bearing {
+            lean: Lean::Falling,
+            because: sign.short,
+            step: (waited_ms >= FALL_EVERY_MS).then_some(step),
+        };
+    }
+    match rise(settings, pace, rate, &sign, sight) {
+        Ok(step) => Bearing {
+            lean: Lean::Rising,
+            because: sign.short,
+            step: (waited_ms >= RISE_EVERY_MS).then_some(step),
+        },
+        Err(because) => Bearing::holding(because),
     }
 }
 
-fn fall(
-    settings: &Adaptive,
-    pace: Option<&Pace>,
-    real: u32,
-    load: u64,
-    sign: &str,
-    now: Millis,
-) -> Option<Pace> {
-    let part = (FULL * FULL / load).clamp(FALL_TO_LEAST, FALL_TO_MOST);
+fn fall(settings: &Adaptive, pace: Option<&Pace>, real: u32, sign: &Sign, now: Millis) -> Option<Pace> {
+    let part = (FULL * FULL / sign.load).clamp(FALL_TO_LEAST, FALL_TO_MOST);
     let wanted = u32::try_from(u64::from(real) * part / FULL).unwrap_or(real);
     // What was borne once and is not any more was not borne.
     let borne = pace
@@ -124,7 +191,7 @@ fn fall(
     (lower < real).then(|| Pace {
         rate_per_s: lower,
         since: now,
-        reason: format!("{lower}/s instead of {real}/s: {sign}"),
+        reason: format!("{lower}/s instead of {real}/s: {}", sign.whole),
         ceiling: Some(Ceiling {
             rate_per_s: real,
             at: now,
@@ -133,20 +200,26 @@ fn fall(
     })
 }
 
+/// The step up, or why there is none.
 fn rise(
     settings: &Adaptive,
     pace: Option<&Pace>,
     rate: u32,
-    load: u64,
-    sign: &str,
+    sign: &Sign,
     sight: &Sight,
-) -> Option<Pace> {
+) -> Result<Pace, String> {
     // Without reservations there is no evidence that the next step would be borne.
     let is_tried = sight
         .signs
         .is_some_and(|signs| signs.reservation_p99_ms.is_some());
-    if !is_tried || rate > sight.bearable_per_s {
-        return None;
+    if !is_tried {
+        return Err("too few reserve to tell".to_owned());
+    }
+    if rate > sight.bearable_per_s {
+        return Err(format!("ready capacity bears {}/s", sight.bearable_per_s));
+    }
+    if sign.load > CALM {
+        return Err(sign.short.clone());
     }
     let ceiling = pace
         .and_then(|pace| pace.ceiling)
@@ -163,43 +236,62 @@ fn rise(
         .saturating_add(step)
         .min(top)
         .min(ceiling.map_or(u32::MAX, below_ceiling));
+    if higher <= rate {
+        return Err(match ceiling {
+            _ if rate >= settings.max_rate_per_s => "as high as allowed".to_owned(),
+            Some(ceiling) if rate < top => format!("{}/s was too much", ceiling.rate_per_s),
+            _ => format!("ready capacity bears {}/s", sight.bearable_per_s),
+        });
+    }
     let borne = pace.and_then(|pace| pace.borne_per_s).unwrap_or(0).max(rate);
-    (load <= CALM && higher > rate).then(|| Pace {
+    Ok(Pace {
         rate_per_s: higher,
         since: sight.now,
-        reason: format!("{higher}/s: {sign}, and {rate}/s was borne"),
+        reason: format!("{higher}/s: {}, and {rate}/s was borne", sign.whole),
         ceiling,
         borne_per_s: Some(borne),
     })
 }
 
-/// The sign that is nearest to its limit or farthest beyond, in words, and how near in thousandths.
-fn heaviest(settings: &Adaptive, signs: &Signs) -> Option<(String, u64)> {
+/// One of the signs against its limit.
+struct Sign {
+    /// How near the limit, in thousandths of it.
+    load: u64,
+    /// For a screen.
+    short: String,
+    /// For a log, with the limit.
+    whole: String,
+}
+
+/// The sign that is nearest to its limit or farthest beyond.
+fn heaviest(settings: &Adaptive, signs: &Signs) -> Option<Sign> {
     let load = |value: u32, limit: u32| u64::from(value) * FULL / u64::from(limit.max(1));
     let p99 = signs.reservation_p99_ms.map(|ms| {
         let limit = settings.reservation_p99_ms;
-        (
-            load(ms, limit),
-            format!("reservations take {ms} ms at the 99th percentile, {limit} are allowed"),
-        )
+        Sign {
+            load: load(ms, limit),
+            short: format!("reservations p99 {ms} ms"),
+            whole: format!("reservations take {ms} ms at the 99th percentile, {limit} are allowed"),
+        }
     });
     let pool = signs.pool_percent.map(|percent| {
         let limit = settings.pool_percent;
-        (
-            load(percent, limit),
-            format!("connection pools are {percent} % full, {limit} are allowed"),
-        )
+        Sign {
+            load: load(percent, limit),
+            short: format!("pools {percent} % full"),
+            whole: format!("connection pools are {percent} % full, {limit} are allowed"),
+        }
     });
     let errors = signs.errors_per_thousand.map(|errors| {
         let limit = settings.errors_per_thousand;
-        (
-            load(errors, limit),
-            format!("{errors} of 1000 requests fail, {limit} are allowed"),
-        )
+        Sign {
+            load: load(errors, limit),
+            short: format!("{errors} of 1000 requests fail"),
+            whole: format!("{errors} of 1000 requests fail, {limit} are allowed"),
+        }
     });
     [p99, pool, errors]
         .into_iter()
         .flatten()
-        .max_by_key(|(load, _)| *load)
-        .map(|(load, sign)| (sign, load))
+        .max_by_key(|sign| sign.load)
 }

@@ -11,6 +11,7 @@ use crate::{
     sale::Phase,
     slo::{Slo, Tally},
     snapshot::Snapshot,
+    time::duration_s,
 };
 
 /// One thing to look at.
@@ -170,8 +171,9 @@ fn too_slow(snapshot: &Snapshot, flow: Flow, found: &mut Vec<Advice>) {
     let left_s = u64::try_from(snapshot.closes_at.since(snapshot.at) / 1000).unwrap_or(0);
     if let Some(wait_s) = effect::wait_s(snapshot, flow).filter(|wait_s| *wait_s > left_s) {
         let sentence = format!(
-            "the last in line would come in after {} s, but the sale closes in {left_s} s",
-            wait_s
+            "the last in line would come in after {}, but the sale closes in {}",
+            duration_s(wait_s),
+            duration_s(left_s)
         );
         say(found, sentence, None);
     }
@@ -276,7 +278,21 @@ mod tests {
 
     #[test]
     fn a_line_that_outlasts_the_sale_is_said_before_it_does() {
-        let advice = commands(|s| s.queue.as_mut().unwrap().waiting = 60_000, Flow::default());
-        assert_eq!(advice, [None]);
+        let mut snapshot = calm();
+        snapshot.queue.as_mut().unwrap().waiting = 60_000;
+        let advice = advise(&snapshot, Flow::default(), &[], &Watch::default());
+        let [
+            Advice {
+                sentence,
+                command: None,
+            },
+        ] = advice.as_slice()
+        else {
+            panic!("{advice:?}");
+        };
+        assert_eq!(
+            sentence,
+            "the last in line would come in after 20 min, but the sale closes in 16 min 40 s"
+        );
     }
 }

@@ -37,8 +37,8 @@ pub mod seating;
 pub mod simulate;
 pub mod slo;
 pub mod snapshot;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod token;
 pub mod turnout;

@@ -108,6 +108,21 @@ pub struct Adaptive {
     pub errors_per_thousand: u32,
 }
 
+impl Adaptive {
+    /// Between these bounds, with the usual limits: a reservation takes less than a second (design.md
+    /// section 5), a fifth of the connections stays free, and of a hundred requests one may fail.
+    #[must_use]
+    pub const fn between(min_rate_per_s: u32, max_rate_per_s: u32) -> Self {
+        Self {
+            min_rate_per_s,
+            max_rate_per_s,
+            reservation_p99_ms: 1000,
+            pool_percent: 80,
+            errors_per_thousand: 10,
+        }
+    }
+}
+
 /// What happens to the line when every seat is sold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,7 +3,7 @@
 //! Wire format of `GET /control/v1/sales/{id}/stream` (SSE, one JSON document per event) and of
 //! recordings. Add fields as optional; never change a meaning.
 
-use crate::{crowd::CrowdView, sale::Phase, sale::SaleId, time::Millis};
+use crate::{adaptive::Lean, crowd::CrowdView, pulse::Signs, sale::Phase, sale::SaleId, time::Millis};
 use serde::{Deserialize, Serialize};
 
 /// A sale at one instant.
@@ -42,6 +42,9 @@ pub struct Snapshot {
     /// The services behind the door, where somebody looks at them; else empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServiceView>,
+    /// How the rate follows the services, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<PaceView>,
     /// The visitors' side, where somebody stands there (in a drill the load generator).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowd: Option<CrowdView>,
@@ -66,6 +69,7 @@ impl Snapshot {
             environment: None,
             capacity: None,
             services: Vec::new(),
+            pace: None,
             crowd: None,
         }
     }
@@ -81,6 +85,31 @@ pub struct CapacityView {
     pub desired_replicas: u32,
     /// People per second that one ready replica bears.
     pub rate_per_replica: u32,
+}
+
+/// A rate that follows the services, at one instant ([`crate::adaptive`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaceView {
+    /// People per second that it has come to. A hand, or capacity that is not ready, may let in others.
+    pub rate_per_s: u32,
+    /// Never fewer.
+    pub min_rate_per_s: u32,
+    /// Never more.
+    pub max_rate_per_s: u32,
+    /// Where it leans.
+    pub lean: Lean,
+    /// Why it leans there, without a full stop: `reservations p99 640 ms`.
+    pub because: String,
+    /// When it moved last; absent before it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Millis>,
+    /// Why it moved last, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the services say of their last seconds; absent while they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs: Option<Signs>,
 }
 
 /// A service behind the door.

@@ -1,4 +1,4 @@
-//! What the unit tests of this crate start from.
+//! The sale that tests start from, here and in other crates (feature `testing`).
 
 use crate::{
     sale::{AdmissionSettings, CapacitySettings, Ordering, Sale, Schedule},
@@ -7,17 +7,24 @@ use crate::{
 use uuid::Uuid;
 
 /// 2026-12-01T11:00:00Z, the opening of the tests' sale.
-pub(crate) const OPENS_AT: Millis = Millis(1_796_122_800_000);
+pub const OPENS_AT: Millis = Millis(1_796_122_800_000);
 
 /// A sound sale: 100 seats, 10 a second, a cap of 50, open for an hour, pre-queue 5 minutes before.
-pub(crate) fn sale() -> Sale {
+#[must_use]
+pub fn sale() -> Sale {
+    sale_that_opens(OPENS_AT)
+}
+
+/// The same at another time.
+#[must_use]
+pub fn sale_that_opens(opens_at: Millis) -> Sale {
     Sale {
         id: Uuid::from_u128(0x5a1e),
         name: "Club night".into(),
         schedule: Schedule {
-            pre_queue_at: OPENS_AT.plus_s(-300),
-            opens_at: OPENS_AT,
-            closes_at: OPENS_AT.plus_s(3600),
+            pre_queue_at: opens_at.plus_s(-300),
+            opens_at,
+            closes_at: opens_at.plus_s(3600),
         },
         ordering: Ordering::Fifo,
         seats: 100,

@@ -29,3 +29,25 @@ impl Millis {
         self.0.saturating_sub(earlier.0)
     }
 }
+
+/// Whole seconds for people: `34 s`, `5 min 10 s`, `2 h 3 min`.
+#[must_use]
+pub fn duration_s(s: u64) -> String {
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 if s.is_multiple_of(60) => format!("{} min", s / 60),
+        60..3600 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h {} min", s / 3600, s / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_in_the_units_that_people_count_in() {
+        let told = [34, 120, 310, 7_380].map(duration_s);
+        assert_eq!(told, ["34 s", "2 min", "5 min 10 s", "2 h 3 min"]);
+    }
+}

@@ -7,16 +7,6 @@ use urr_core::pulse::Signs;
 use urr_core::sale::Adaptive;
 use urr_core::time::Millis;
 
-const fn settings(min_rate_per_s: u32, max_rate_per_s: u32) -> Adaptive {
-    Adaptive {
-        min_rate_per_s,
-        max_rate_per_s,
-        reservation_p99_ms: 1000,
-        pool_percent: 80,
-        errors_per_thousand: 10,
-    }
-}
-
 const fn p99(ms: u32) -> Signs {
     Signs {
         reservation_p99_ms: Some(ms),
@@ -84,7 +74,7 @@ proptest! {
         bounds in (1..200_u32, 0..400_u32), start in 1..1000_u32,
         turns in prop::collection::vec((some_signs(), 0..900_u32, 0..120_i64), 1..60),
     ) {
-        let settings = settings(bounds.0, bounds.0 + bounds.1);
+        let settings = Adaptive::between(bounds.0, bounds.0 + bounds.1);
         let (mut pace, mut now) = (None::<Pace>, Millis(0));
         for (signs, bearable_per_s, wait_s) in turns {
             now = now.plus_s(wait_s);
@@ -106,7 +96,7 @@ proptest! {
     /// From anywhere down to what is borne: each step takes a tenth at least, every six seconds.
     #[test]
     fn it_falls_fast_and_rises_slowly(plant in plant(), start in 1..400_u32) {
-        let settings = settings(1, 400);
+        let settings = Adaptive::between(1, 400);
         let rates = run(&settings, start, plant, 1000, 1800);
         let fell = rates.iter().position(|rate| *rate <= plant.bears);
         prop_assert!(fell.is_some_and(|second| second <= 45 * 6), "{:?}", fell);
@@ -123,7 +113,7 @@ proptest! {
     /// now and then whether they bear more by now.
     #[test]
     fn it_comes_to_rest_where_nothing_changes(plant in plant(), start in 1..400_u32) {
-        let settings = settings(1, 400);
+        let settings = Adaptive::between(1, 400);
         let rates = run(&settings, start, plant, 1000, 2 * 3600);
         let settled = &rates[3600..];
         let (least, most) = (*settled.iter().min().unwrap(), *settled.iter().max().unwrap());
@@ -148,7 +138,7 @@ fn sight(signs: Option<Signs>, now: Millis) -> Sight {
 
 #[test]
 fn a_step_says_why_and_remembers_what_was_too_much() {
-    let settings = settings(10, 200);
+    let settings = Adaptive::between(10, 200);
     let now = Millis(1_000_000);
     let fell = next(&settings, None, &sight(Some(p99(1300)), now)).unwrap();
     assert_eq!((fell.rate_per_s, fell.since), (76, now));
@@ -163,7 +153,7 @@ fn a_step_says_why_and_remembers_what_was_too_much() {
 
 #[test]
 fn every_sign_slows_down_and_the_worst_one_is_named() {
-    let settings = settings(10, 200);
+    let settings = Adaptive::between(10, 200);
     let slower = |signs: Signs| next(&settings, None, &sight(Some(signs), Millis(0))).map(|pace| pace.reason);
     let full = Signs {
         pool_percent: Some(96),
@@ -180,7 +170,7 @@ fn every_sign_slows_down_and_the_worst_one_is_named() {
 
 #[test]
 fn it_never_goes_up_without_evidence() {
-    let settings = settings(10, 200);
+    let settings = Adaptive::between(10, 200);
     let rise = |signs| next(&settings, None, &sight(signs, Millis(0))).map(|pace| pace.rate_per_s);
     assert_eq!(rise(None), None);
     let idle = Signs {
@@ -199,7 +189,12 @@ fn it_never_goes_up_without_evidence() {
 
 #[test]
 fn bounds_that_are_edited_count_at_once() {
-    let pace = next(&settings(10, 200), None, &sight(Some(p99(100)), Millis(0))).unwrap();
-    let bounded = next(&settings(10, 50), Some(&pace), &sight(None, Millis(1))).unwrap();
+    let pace = next(
+        &Adaptive::between(10, 200),
+        None,
+        &sight(Some(p99(100)), Millis(0)),
+    )
+    .unwrap();
+    let bounded = next(&Adaptive::between(10, 50), Some(&pace), &sight(None, Millis(1))).unwrap();
     assert_eq!(bounded.rate_per_s, 50);
 }

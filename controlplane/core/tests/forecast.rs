@@ -2,10 +2,8 @@
 //! can go up"; upstream: 50 a second, hard-coded).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{OPENS_AT, sale};
 use proptest::prelude::*;
+use urr_core::testing::{OPENS_AT, sale};
 use urr_core::{forecast::forecast, room::Room, sale::Ordering};
 
 proptest! {

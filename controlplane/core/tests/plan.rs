@@ -1,10 +1,8 @@
 //! The plan is total and puts capacity first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{OPENS_AT, sale};
 use proptest::prelude::*;
+use urr_core::testing::{OPENS_AT, sale};
 use urr_core::{
     plan::{AppliedLimits, Hand, Observed, Plan, REPLICAS_AT_REST, WARM_UP_S, phase, plan},
     room::{Mode, Room},
@@ -26,23 +24,13 @@ fn hand() -> impl Strategy<Value = Hand> {
         })
 }
 
-const fn adaptive(min_rate_per_s: u32, max_rate_per_s: u32) -> Adaptive {
-    Adaptive {
-        min_rate_per_s,
-        max_rate_per_s,
-        reservation_p99_ms: 1000,
-        pool_percent: 80,
-        errors_per_thousand: 10,
-    }
-}
-
 fn some_sale() -> impl Strategy<Value = Sale> {
     let kind = (any::<bool>(), any::<bool>());
     (1..300_u32, 0..50_u32, 0..50_u32, kind).prop_map(|(rate_per_s, rate_per_replica, replicas, kind)| {
         let (is_adaptive, keeps_waiting) = kind;
         let mut sale = sale();
         sale.admission.rate_per_s = rate_per_s;
-        sale.admission.adaptive = is_adaptive.then(|| adaptive(1, 1000));
+        sale.admission.adaptive = is_adaptive.then(|| Adaptive::between(1, 1000));
         if keeps_waiting {
             sale.admission.when_sold_out = WhenSoldOut::KeepWaiting;
         }
@@ -352,7 +340,7 @@ fn the_adaptive_rate_takes_the_sales_place_and_the_hand_takes_its() {
         10,
         "a pace without bounds is nobody's"
     );
-    sale.admission.adaptive = Some(adaptive(5, 20));
+    sale.admission.adaptive = Some(Adaptive::between(5, 20));
     assert_eq!(rate(&sale, None, None), 10);
     assert_eq!(rate(&sale, Some(15), None), 15);
     assert_eq!(rate(&sale, Some(15), Some(7)), 7);

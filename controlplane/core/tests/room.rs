@@ -1,10 +1,8 @@
 //! monotone-serving and the burst bound, against a model of the store that holds the record.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{OPENS_AT, sale};
 use proptest::prelude::*;
+use urr_core::testing::{OPENS_AT, sale};
 use urr_core::{
     draw::Seed,
     room::{COPY_AGE_MS, Mode, Refusal, Room},

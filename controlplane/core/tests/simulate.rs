@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{OPENS_AT, sale};
 use proptest::prelude::*;
 use urr_core::sale::Ordering;
 use urr_core::simulate::{
     Arrivals, Asks, Buying, Forecast, Opening, Patience, Persona, Polls, Spread, Usual, Visit, simulate,
 };
+use urr_core::testing::{OPENS_AT, sale};
 
 fn buyers() -> Buying {
     Buying {

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{OPENS_AT, sale};
+use urr_core::testing::{OPENS_AT, sale};
 use urr_core::{
     admission::{LogEntry, LogKind},
     draw::{self, Draw, DrawRecord, Seed},

@@ -113,8 +113,15 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         clock.clone(),
     );
     let problems = Problems::default();
-    let snapshotter = Snapshotter::new(sales.clone(), rooms, observer.clone(), problems.clone(), clock)
-        .in_environment(config.environment);
+    let snapshotter = Snapshotter::new(
+        sales.clone(),
+        rooms,
+        observer.clone(),
+        pulses.clone(),
+        problems.clone(),
+        clock,
+    )
+    .in_environment(config.environment);
     let hub = Hub::new(snapshotter.clone(), ctx.shutdown.clone());
     let (supervisor, waker) = Supervisor::new(reconciler.clone(), problems.clone(), ctx.shutdown.clone());
 

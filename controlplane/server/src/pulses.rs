@@ -18,6 +18,8 @@ use urr_core::pulse::{Pulse, Signs, WINDOW_S, signs};
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// An answer that takes longer is none.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// What an answer tells of, and for how long it is heard.
+const WINDOW: Duration = Duration::from_secs(WINDOW_S as u64);
 /// Answers kept of one address: those of a window.
 const KEPT: usize = WINDOW_S as usize;
 
@@ -54,12 +56,23 @@ impl Pulses {
     /// questions going.
     #[must_use]
     pub fn signs(&self) -> Option<Signs> {
+        self.signs_within(Some(WINDOW))
+    }
+
+    /// The signs of what happened after a step `ago_ms` ago; `None` while nobody can have said anything of it.
+    #[must_use]
+    pub fn signs_since(&self, ago_ms: i64) -> Option<Signs> {
+        self.signs_within(age_most(ago_ms))
+    }
+
+    fn signs_within(&self, age_most: Option<Duration>) -> Option<Signs> {
+        // Whoever asks in vain wants answers when the window has passed.
         self.is_followed.store(true, Ordering::Relaxed);
-        let now = Instant::now();
+        let (now, age_most) = (Instant::now(), age_most?);
         let recent: Vec<Pulse> = self
             .sources
             .iter()
-            .flat_map(|source| source.recent(now))
+            .flat_map(|source| source.recent(now, age_most))
             .collect();
         signs(&recent)
     }
@@ -109,10 +122,9 @@ impl Source {
         }
     }
 
-    fn recent(&self, now: Instant) -> Vec<Pulse> {
+    fn recent(&self, now: Instant, age_most: Duration) -> Vec<Pulse> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = Duration::from_secs(u64::from(WINDOW_S));
-        let is_recent = |at: Instant| now.duration_since(at) <= oldest;
+        let is_recent = |at: Instant| now.duration_since(at) <= age_most;
         answers
             .iter()
             .filter(|(at, _)| is_recent(*at))
@@ -126,4 +138,22 @@ impl Source {
 pub(crate) fn beside(ready_url: &str) -> Option<String> {
     let base = ready_url.strip_suffix("/health")?;
     Some(format!("{base}/actuator/pulse"))
+}
+
+/// How old an answer may be that is evidence of a step `ago_ms` ago: it tells of the window before it, so what
+/// was said within a window after the step still speaks of the rate before.
+fn age_most(ago_ms: i64) -> Option<Duration> {
+    let ago = Duration::from_millis(u64::try_from(ago_ms).ok()?);
+    ago.checked_sub(WINDOW).map(|since| since.min(WINDOW))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_before_a_step_is_no_evidence_of_it() {
+        let seconds = [-1, 0, 4, 5, 6, 9, 60].map(|s| age_most(s * 1000).map(|age| age.as_secs()));
+        assert_eq!(seconds, [None, None, None, Some(0), Some(1), Some(4), Some(5)]);
+    }
 }

@@ -187,8 +187,13 @@ impl Reconciler {
         if !is_open || seen.record.sale.admission.adaptive.is_none() {
             return Ok(seen);
         }
-        let signs = self.pulses.signs();
-        if let Some(pace) = pace::next(&seen.record, signs, seen.ready_replicas, now) {
+        let moved_ago = seen.record.pace.as_ref().map(|pace| now.since(pace.since));
+        let signs = match moved_ago {
+            None => self.pulses.signs(),
+            Some(ago_ms) => self.pulses.signs_since(ago_ms),
+        };
+        let bearing = pace::of(&seen.record, signs, seen.ready_replicas, now);
+        if let Some(pace) = bearing.and_then(|bearing| bearing.step) {
             metrics::counter!("control_pace_steps_total").increment(1);
             let next = SaleRecord {
                 pace: Some(pace),

@@ -2,6 +2,8 @@
 //! explained by a warning; the picture itself never fails for it.
 
 use crate::observe::Observer;
+use crate::pace;
+use crate::pulses::Pulses;
 use crate::store::{SaleRecord, SalesStore, StoreError};
 use crate::supervisor::Problems;
 use std::future::Future;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use urr_core::plan::{AppliedLimits, Observed, phase};
 use urr_core::room::Room;
 use urr_core::sale::SaleId;
-use urr_core::snapshot::{CapacityView, EventLine, QueueView, RoomView, SeatsView, Snapshot};
+use urr_core::snapshot::{CapacityView, EventLine, PaceView, QueueView, RoomView, SeatsView, Snapshot};
 use urr_core::time::Millis;
 use urr_kit::SharedClock;
 use urr_kit::error::chain;
@@ -26,6 +28,7 @@ pub struct Snapshotter {
     sales: SalesStore,
     rooms: Rooms,
     observer: Observer,
+    pulses: Pulses,
     problems: Problems,
     clock: SharedClock,
     environment: Option<String>,
@@ -45,6 +48,7 @@ impl Snapshotter {
         sales: SalesStore,
         rooms: Rooms,
         observer: Observer,
+        pulses: Pulses,
         problems: Problems,
         clock: SharedClock,
     ) -> Self {
@@ -52,6 +56,7 @@ impl Snapshotter {
             sales,
             rooms,
             observer,
+            pulses,
             problems,
             clock,
             environment: None,
@@ -133,8 +138,15 @@ impl Snapshotter {
                 rate_per_replica: sale.capacity.rate_per_replica,
             }),
             services: self.observer.services(record),
+            pace: self.pace(record, ready_replicas, now),
             crowd: None,
         }
+    }
+
+    /// Where the rate follows the services; who does not follow them is not asked for.
+    fn pace(&self, record: &SaleRecord, ready_replicas: u32, now: Millis) -> Option<PaceView> {
+        record.sale.admission.adaptive?;
+        pace::view(record, self.pulses.signs(), ready_replicas, now)
     }
 
     fn own_warnings(&self, record: &SaleRecord, now: Millis) -> Vec<String> {
@@ -220,28 +232,11 @@ async fn part<T, E: std::error::Error + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use urr_core::sale::{AdmissionSettings, CapacitySettings, Sale, Schedule};
+    use urr_core::testing::{OPENS_AT, sale};
 
     #[test]
     fn a_standing_line_has_no_drain_time() {
-        let opens_at = Millis(1_000_000);
-        let sale = Sale {
-            id: SaleId::nil(),
-            name: "t".into(),
-            schedule: Schedule {
-                pre_queue_at: opens_at,
-                opens_at,
-                closes_at: opens_at.plus_s(60),
-            },
-            ordering: urr_core::sale::Ordering::default(),
-            seats: 1,
-            expected_visitors: 1,
-            admission: AdmissionSettings::default(),
-            capacity: CapacitySettings {
-                rate_per_replica: 10,
-                replicas: 1,
-            },
-        };
+        let (sale, opens_at) = (sale(), OPENS_AT);
         let room = Room {
             issued: 95,
             ..Room::new(&sale, 1)

@@ -237,28 +237,11 @@ fn pause(sale: &Sale, next_transition_at: Option<Millis>, now: Millis) -> Durati
 #[cfg(test)]
 mod tests {
     use super::*;
-    use urr_core::sale::{AdmissionSettings, CapacitySettings, Schedule};
+    use urr_core::testing::{OPENS_AT, sale};
 
     #[test]
     fn a_loop_sleeps_until_the_transition_but_never_longer_than_its_period() {
-        let opens_at = Millis(10_000_000);
-        let sale = Sale {
-            id: SaleId::nil(),
-            name: "t".into(),
-            schedule: Schedule {
-                pre_queue_at: opens_at,
-                opens_at,
-                closes_at: opens_at.plus_s(60),
-            },
-            ordering: urr_core::sale::Ordering::default(),
-            seats: 1,
-            expected_visitors: 1,
-            admission: AdmissionSettings::default(),
-            capacity: CapacitySettings {
-                rate_per_replica: 10,
-                replicas: 1,
-            },
-        };
+        let (sale, opens_at) = (sale(), OPENS_AT);
         let at = |now: Millis| pause(&sale, Some(opens_at), now);
         assert_eq!(at(opens_at.plus_s(-3600)), PERIOD_FAR);
         assert_eq!(at(opens_at.plus_s(-60)), PERIOD_NEAR);

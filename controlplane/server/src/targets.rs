@@ -151,28 +151,13 @@ pub fn limits_step(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use urr_core::sale::{AdmissionSettings, CapacitySettings, SaleId, Schedule};
+    use urr_core::testing::sale_that_opens;
 
+    /// So early that epochs count from 1.
     const OPENS: Millis = Millis(1_000_000);
 
     fn sale() -> Sale {
-        Sale {
-            id: SaleId::from_u128(9),
-            name: "t".into(),
-            schedule: Schedule {
-                pre_queue_at: OPENS.plus_s(-60),
-                opens_at: OPENS,
-                closes_at: OPENS.plus_s(600),
-            },
-            ordering: urr_core::sale::Ordering::default(),
-            seats: 10,
-            expected_visitors: 100,
-            admission: AdmissionSettings::default(),
-            capacity: CapacitySettings {
-                rate_per_replica: 10,
-                replicas: 1,
-            },
-        }
+        sale_that_opens(OPENS)
     }
 
     const fn active(rate_per_s: u32) -> Option<RoomTarget> {

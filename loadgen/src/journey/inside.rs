@@ -1,11 +1,12 @@
 //! Behind the door: look, choose, hold, leave.
 
-use super::request::read;
+use super::request::{read, readable};
 use super::{Account, Journey, Stage};
 use crate::http::{Answer, Ask};
 use crate::measure::{Counters, Outcome, Step};
 use crate::scenario::{AbandonsAt, Behaviour};
-use crate::wire::{Reservation, Reserved, SeatMap};
+use crate::seat_map::SeatMap;
+use crate::wire::{Reservation, Reserved};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -182,33 +183,29 @@ impl Journey {
     /// as `bookings` if there are.
     pub(super) async fn look(&mut self, due: Instant, section: &str, bookings: usize) -> Stage<Look> {
         let answer = self.look_behind_gate(due, section).await?;
-        let map: SeatMap<'_> = read(&answer, Step::SeatMap)?;
+        let mut map = readable(SeatMap::read(&answer.body), answer.status, Step::SeatMap)?;
         let wanted = self.wanted();
-        let mut free: Vec<Uuid> = map
-            .seats
-            .iter()
-            .filter(|seat| seat.status == "available")
-            .map(|seat| seat.id)
-            .collect();
-        if free.len() >= wanted {
-            let reach = wanted * bookings.clamp(1, free.len() / wanted);
-            let chosen = (0..reach)
-                .map(|_| free.swap_remove(self.standing.dice.below(free.len())))
-                .collect();
-            return Ok(Look::Seats(chosen));
+        if map.free.len() >= wanted {
+            let reach = wanted * bookings.clamp(1, map.free.len() / wanted);
+            let chosen = (0..reach).map(|_| {
+                let at = self.standing.dice.below(map.free.len());
+                seat(&map.free.swap_remove(at))
+            });
+            return Ok(Look::Seats(chosen.collect::<Stage<_>>()?));
         }
         let with = |least: u64| -> Vec<&str> {
             let lines = map.sections.iter();
             lines
                 .filter(|line| line.available >= least && line.name != section)
-                .map(|line| line.name.as_str())
+                .map(|line| line.name.as_ref())
                 .collect()
         };
         let mut elsewhere = with(wanted as u64);
         if elsewhere.is_empty() {
             // Nowhere are so many left: a group then takes what there is.
-            if !free.is_empty() {
-                return Ok(Look::Seats(free));
+            if !map.free.is_empty() {
+                let last = map.free.iter().map(|id| seat(id));
+                return Ok(Look::Seats(last.collect::<Stage<_>>()?));
             }
             elsewhere = with(1);
         }
@@ -282,6 +279,14 @@ impl Journey {
         let bits = self.standing.dice.wide() ^ self.world.sale.as_u128();
         uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
     }
+}
+
+/// A seat's id as the map has it.
+fn seat(id: &str) -> Stage<Uuid> {
+    Uuid::try_parse(id).map_err(|error| {
+        tracing::warn!(id, %error, "a seat without an id");
+        Outcome::Failed
+    })
 }
 
 /// The start of an answer's body, for a log line.

@@ -178,8 +178,13 @@ impl Journey {
 
 /// Reads a JSON answer; one that cannot be read ends the journey.
 pub(super) fn read<'a, T: serde::Deserialize<'a>>(answer: &'a Answer, step: Step) -> Stage<T> {
-    serde_json::from_slice(&answer.body).map_err(|error| {
-        tracing::warn!(step = step.name(), status = answer.status, %error, "unreadable answer");
+    readable(serde_json::from_slice(&answer.body), answer.status, step)
+}
+
+/// What was read of an answer to `step`; one that cannot be read ends the journey.
+pub(super) fn readable<T>(read: Result<T, serde_json::Error>, status: u16, step: Step) -> Stage<T> {
+    read.map_err(|error| {
+        tracing::warn!(step = step.name(), status, %error, "unreadable answer");
         Outcome::Failed
     })
 }

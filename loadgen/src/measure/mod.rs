@@ -10,8 +10,10 @@ mod counters;
 mod live;
 mod step;
 mod tally;
+mod view;
 
 pub use counters::{Counters, Funnel, Outcome, Up};
-pub use live::{Live, LiveView, Second, StepView};
+pub use live::Live;
 pub use step::{Lane, Latency, Sample, Step, StepSummary, Verdict};
 pub use tally::StepTally;
+pub use view::{LiveView, Second, StepView};

@@ -17,7 +17,7 @@ pub mod units;
 pub use error::{Place, Problem, Problems, ScenarioError};
 pub use hazard::{Hazard, HazardPoint};
 pub use persona::{AbandonsAt, Behaviour, Persona, Trick};
-pub use process::{Fault, Process};
+pub use process::{Fault, Harm, Process};
 pub use rules::{Metric, Operator, Rule, Subject};
 pub use several::Variant;
 pub use units::Share;

@@ -54,6 +54,21 @@ impl Process {
         }
     }
 
+    /// Whether it keeps what it knows in a database of its own.
+    #[must_use]
+    pub const fn has_database(self) -> bool {
+        matches!(
+            self,
+            Self::Auth
+                | Self::Catalog
+                | Self::Booking
+                | Self::Payment
+                | Self::Stats
+                | Self::Community
+                | Self::Notification
+        )
+    }
+
     /// Whether it is a process of its own in every drill.
     #[must_use]
     pub const fn always_separate(self) -> bool {
@@ -61,13 +76,30 @@ impl Process {
     }
 }
 
-/// A `kill -9` on purpose.
+/// Something that is broken on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     /// When, in ms from `opensAt`; negative before it.
     pub at_ms: i64,
-    /// Whom.
-    pub kill: Process,
-    /// When it is started again, ms after the kill; `None` leaves it dead.
-    pub restart_after_ms: Option<u32>,
+    /// To whom.
+    pub process: Process,
+    /// What.
+    pub harm: Harm,
+}
+
+/// What is done to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// `kill -9`.
+    Kill {
+        /// When it is started again, ms after the kill; `None` leaves it dead.
+        restart_after_ms: Option<u32>,
+    },
+    /// It hears later from its database.
+    Slow {
+        /// How much later each statement is answered, ms.
+        by_ms: u32,
+        /// For how long, ms.
+        for_ms: u32,
+    },
 }

@@ -159,8 +159,11 @@ pub(super) struct SectionBlock {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdmissionBlock {
-    /// People let in per second.
+    /// People let in per second; with `adaptive`, the rate the sale opens with.
     pub(super) rate: At<Rate>,
+    /// Lets the rate follow what the services bear; it stays at `rate` if not given.
+    #[serde(default)]
+    pub(super) adaptive: Option<At<AdaptiveBlock>>,
     /// People inside at once, never exceeded.
     pub(super) cap: At<Count>,
     /// Admissions that may be saved up while the line is empty.
@@ -183,6 +186,25 @@ pub(super) struct AdmissionBlock {
     pub(super) hold_for: Option<At<Span>>,
 }
 
+/// Bounds of a rate that follows the services, and the limits of the signs it follows, as a `TicketSale` has them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdaptiveBlock {
+    /// Never slower than this.
+    pub(super) min_rate: At<Rate>,
+    /// Never faster than this.
+    pub(super) max_rate: At<Rate>,
+    /// Slower when the 99th percentile of reservations takes longer; 1s if not given.
+    #[serde(default)]
+    pub(super) reservation_p99: Option<At<Span>>,
+    /// Slower when connection pools are fuller; 80% if not given.
+    #[serde(default)]
+    pub(super) pool_saturation: Option<At<Share>>,
+    /// Slower when more requests fail on our side; 1% if not given.
+    #[serde(default)]
+    pub(super) errors: Option<At<Share>>,
+}
+
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CapacityBlock {
@@ -203,16 +225,27 @@ pub(super) struct PaymentBlock {
     pub(super) failures: Option<At<Share>>,
 }
 
+/// Something that is broken on purpose: either `kill` or `slow`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultBlock {
     /// When, from the opening; negative before it.
     pub(super) at: At<Span>,
     /// Which process is killed (kill -9).
-    pub(super) kill: At<Process>,
+    #[serde(default)]
+    pub(super) kill: Option<At<Process>>,
     /// When it is started again, after the kill; it stays dead if not given.
     #[serde(default)]
     pub(super) restart_after: Option<At<Span>>,
+    /// Which process hears later from its database.
+    #[serde(default)]
+    pub(super) slow: Option<At<Process>>,
+    /// How much later each of its statements is answered.
+    #[serde(default)]
+    pub(super) by: Option<At<Span>>,
+    /// For how long.
+    #[serde(default, rename = "for")]
+    pub(super) lasts: Option<At<Span>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -157,12 +157,13 @@ fi
 
 const ZSH: &str = r#"# Names of sales, asked of the place that the flags typed so far mean.
 _ticketctl_sales() {
-    local -a names places
+    # `words` begins with the verb here, and flags may stand before it.
+    local -a names places typed=(${(Q)${(z)LBUFFER}})
     local at
-    for ((at = 2; at < CURRENT; at++)); do
-        case ${words[at]} in
+    for ((at = 2; at < $#typed; at++)); do
+        case ${typed[at]} in
             --control|--url|--token-file|--kubeconfig|--context|--namespace|-n)
-                places+=("${words[at]}" "${words[at + 1]}") ;;
+                places+=("${typed[at]}" "${typed[at + 1]}") ;;
         esac
     done
     names=(${(f)"$(_call_program sales ticketctl get -o name --quiet --no-input --timeout 1s ${(q)places} 2>/dev/null)"})

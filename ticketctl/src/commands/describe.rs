@@ -12,7 +12,7 @@ use crate::{
 use serde_json::json;
 use std::fmt::Write as _;
 use urr_controlplane::{http::SaleState, store::AuditEntry};
-use urr_core::snapshot::Snapshot;
+use urr_core::{sale::AdmissionSettings, snapshot::Snapshot};
 
 /// Which sale.
 #[derive(Debug, clap::Args)]
@@ -79,8 +79,9 @@ fn write(out: &mut String, state: &SaleState, snapshot: &Snapshot, log: &[AuditE
     )?;
     writeln!(
         out,
-        "Admission   {}/s, at most {} inside, burst {}{}",
+        "Admission   {}/s{}, at most {} inside, burst {}{}",
         grouped(u64::from(admission.rate_per_s)),
+        adaptive(admission),
         grouped(u64::from(admission.cap)),
         grouped(u64::from(admission.burst)),
         by_hand(state)
@@ -119,6 +120,18 @@ fn write(out: &mut String, state: &SaleState, snapshot: &Snapshot, log: &[AuditE
         )?;
     }
     Ok(())
+}
+
+/// Between what the rate moves, if it follows the services.
+fn adaptive(admission: &AdmissionSettings) -> String {
+    let Some(bounds) = &admission.adaptive else {
+        return String::new();
+    };
+    format!(
+        " at first, then as the services bear it ({} to {}/s)",
+        grouped(u64::from(bounds.min_rate_per_s)),
+        grouped(u64::from(bounds.max_rate_per_s))
+    )
 }
 
 fn by_hand(state: &SaleState) -> String {

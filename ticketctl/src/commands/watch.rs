@@ -387,6 +387,15 @@ fn sentence(snapshot: &Snapshot) -> String {
             grouped(u64::from(queue.rate_per_s))
         ));
     }
+    if let Some(pace) = &snapshot.pace {
+        parts.push(format!(
+            "adaptive {} to {}, {}: {}",
+            grouped(u64::from(pace.min_rate_per_s)),
+            grouped(u64::from(pace.max_rate_per_s)),
+            pace.lean.word(),
+            pace.because
+        ));
+    }
     if let Some(seats) = &snapshot.seats {
         parts.push(format!(
             "sold {}, held {}, free {}",

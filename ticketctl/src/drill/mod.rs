@@ -5,6 +5,7 @@
 //! takes it all down again. Screens watch the board; no step knows whether there is one.
 
 mod audit;
+mod detour;
 mod faults;
 mod feed;
 mod fleet;

@@ -2,16 +2,17 @@
 //! by one.
 
 use super::{
+    detour::Detour,
     fleet::{Fleet, Spec},
     ports::Ports,
 };
 use crate::picture::Board;
 use anyhow::Context as _;
-use std::{ffi::OsString, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, sync::Arc, time::Duration};
 use urr_kit::{Secrets, Settings, settings::ServiceUrls};
 use urr_loadgen::{
     Scenario,
-    scenario::{PaymentProvider, Process},
+    scenario::{Harm, PaymentProvider, Process},
 };
 
 /// From start to healthy: migrations of nine schemas on a busy machine with a debug build.
@@ -33,7 +34,12 @@ pub(crate) struct Services {
     pub(crate) settings: Settings,
     /// In the order in which they are stopped.
     pub(crate) names: Vec<&'static str>,
+    /// The ways to their database of those that the scenario makes slow.
+    pub(crate) detours: Detours,
 }
+
+/// By process.
+pub(crate) type Detours = Arc<BTreeMap<Process, Detour>>;
 
 /// Starts all processes the scenario asks for and waits until all are healthy.
 pub(super) async fn start(
@@ -43,10 +49,11 @@ pub(super) async fn start(
     fleet: &Fleet,
     board: &Board,
 ) -> anyhow::Result<Services> {
+    let detours = detours(scenario, engines)?;
     let mut ports = Ports::default();
     let mut tried = 1;
     loop {
-        let (services, specs) = layout(scenario, engines, secrets, &mut ports)?;
+        let (services, specs) = layout(scenario, engines, secrets, &detours, &mut ports)?;
         match launch(&specs, fleet, board).await {
             Ok(()) => return Ok(services),
             Err(error) if tried < PORT_TRIES && is_port_conflict(&error) => {
@@ -57,6 +64,17 @@ pub(super) async fn start(
             Err(error) => return Err(error),
         }
     }
+}
+
+fn detours(scenario: &Scenario, engines: &Settings) -> anyhow::Result<Detours> {
+    let mut detours = BTreeMap::new();
+    for fault in &scenario.faults {
+        if matches!(fault.harm, Harm::Slow { .. }) && !detours.contains_key(&fault.process) {
+            let url = engines.database_url.as_deref().unwrap_or_default();
+            detours.insert(fault.process, Detour::open(fault.process.name(), url)?);
+        }
+    }
+    Ok(Arc::new(detours))
 }
 
 async fn launch(specs: &[Spec], fleet: &Fleet, board: &Board) -> anyhow::Result<()> {
@@ -80,6 +98,7 @@ fn layout(
     scenario: &Scenario,
     engines: &Settings,
     secrets: &Secrets,
+    detours: &Detours,
     ports: &mut Ports,
 ) -> anyhow::Result<(Services, Vec<Spec>)> {
     let mut next = || ports.next().context("looking for a free port");
@@ -140,7 +159,16 @@ fn layout(
     )];
     for (process, address) in &separate {
         let args = words([process.name(), "--listen", &address.to_string()]);
-        specs.push(spec(process.name(), args, *address));
+        let mut spec = spec(process.name(), args, *address);
+        if let Some(detour) = detours.get(process) {
+            let by_detour = Settings {
+                database_url: settings.database_url.as_deref().and_then(|url| detour.of(url)),
+                ..settings.clone()
+            };
+            // The last of a name counts.
+            spec.env.extend(by_detour.to_env());
+        }
+        specs.push(spec);
     }
     specs.push(spec("gateway", all_args(public, internal, &separate), public));
     specs.push(spec(
@@ -154,6 +182,7 @@ fn layout(
         public: url(public),
         settings,
         names,
+        detours: Arc::clone(detours),
     };
     Ok((services, specs))
 }

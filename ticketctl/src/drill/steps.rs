@@ -102,6 +102,7 @@ pub(super) async fn steps(
         faults: &scenario.faults,
         opens_at,
         fleet: &host.fleet,
+        detours: &services.detours,
         board,
         clock,
         witnesses: stands.iter().map(|stand| &stand.witness).collect(),

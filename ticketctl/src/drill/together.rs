@@ -56,6 +56,8 @@ pub(super) fn snapshot(title: &str, sales: &[(&str, &Snapshot)]) -> Option<Snaps
         seats: seats(sales),
         warnings: warnings.take(WARNINGS_MAX).collect(),
         events,
+        // Each rate follows by itself; of their sum nothing can be said.
+        pace: None,
         crowd: None,
         ..(*first).clone()
     })

@@ -30,6 +30,14 @@ fn write_all(out: &mut String, title: &str, forecast: &Forecast, ink: Ink) -> st
         grouped(u64::from(forecast.cap)),
         forecast.seed
     )?;
+    if let Some((least, most)) = forecast.rate_bounds_per_s {
+        writeln!(
+            out,
+            "(the rate follows the services, {} to {} a second; this is what comes of the one it opens with)",
+            grouped(u64::from(least)),
+            grouped(u64::from(most))
+        )?;
+    }
     writeln!(out)?;
     figures(out, forecast)?;
     charts(out, forecast, ink)?;

@@ -30,20 +30,6 @@ pub(crate) struct Held {
     pub(crate) node: Node,
 }
 
-/// Whether `text` has `key` at the top level of its first document.
-pub(crate) fn has_top_key(text: &str, key: &str) -> bool {
-    let yaml = |line: &str| {
-        let rest = line.strip_prefix(key);
-        rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
-    };
-    // JSON is YAML too, and people pipe it.
-    let json = || {
-        text.trim_start().starts_with('{')
-            && serde_json::from_str::<Value>(text).is_ok_and(|value| value.get(key).is_some())
-    };
-    text.lines().any(yaml) || json()
-}
-
 impl Node {
     /// The tree of one document.
     pub(crate) fn of(text: &str) -> Result<Held, serde_yaml::Error> {
@@ -204,12 +190,5 @@ mod tests {
         assert_eq!(value["spec"]["targets"][1]["name"], "bb");
         assert_eq!(value["spec"]["on"], true);
         assert_eq!(value["spec"]["seats"], 12);
-    }
-
-    #[test]
-    fn what_a_file_is_shows_at_its_top() {
-        assert!(has_top_key("a: 1\napiVersion: x\n", "apiVersion"));
-        assert!(!has_top_key("spec:\n  apiVersion: x\n", "apiVersion"));
-        assert!(has_top_key("{\"kind\": \"TicketSale\"}", "kind"));
     }
 }

@@ -16,10 +16,13 @@ use crate::{
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use urr_core::{
+    adaptive::Lean,
     crowd::{BUCKETS, bucket_of_us},
     law::Law,
     sale::Phase,
-    snapshot::{CapacityView, EventLine, QueueView, RoomView, SeatsView, SectionView, ServiceView, Snapshot},
+    snapshot::{
+        CapacityView, EventLine, PaceView, QueueView, RoomView, SeatsView, SectionView, ServiceView, Snapshot,
+    },
     time::Millis,
 };
 use uuid::Uuid;
@@ -102,6 +105,7 @@ pub(super) fn snapshot() -> Snapshot {
             ready: 4,
             desired: 4,
         }],
+        pace: None,
         crowd: None,
     }
 }
@@ -214,6 +218,23 @@ pub(super) fn app() -> App {
     }
     app.take(picture(), OPENED.plus_ms(12_340));
     app
+}
+
+/// The same instant, with a rate that follows the services.
+pub(super) fn adaptive() -> Snapshot {
+    Snapshot {
+        pace: Some(PaceView {
+            rate_per_s: 200,
+            min_rate_per_s: 50,
+            max_rate_per_s: 400,
+            lean: Lean::Falling,
+            because: "reservations p99 1300 ms".to_owned(),
+            since: Some(OPENED.plus_ms(8_000)),
+            reason: Some("200/s instead of 240/s: reservations take 1200 ms".to_owned()),
+            signs: None,
+        }),
+        ..snapshot()
+    }
 }
 
 /// The same instant, of a control plane in production, and nobody measures the visitors' side.

@@ -149,6 +149,18 @@ fn any_pane_can_fill_the_screen() {
 }
 
 #[test]
+fn an_adaptive_rate_shows_its_bounds_and_why_it_moves() {
+    for (width, height) in [(200, 50), (80, 24), (60, 20)] {
+        let mut app = fixtures::app();
+        let mut picture = app.picture.clone();
+        picture.snapshot = Some(Arc::new(fixtures::adaptive()));
+        app.take(picture, app.now);
+        let buffer = screen(&app, (width, height));
+        insta::assert_snapshot!(format!("adaptive_{width}x{height}"), text(&buffer));
+    }
+}
+
+#[test]
 fn the_verdict_at_every_size() {
     for (width, height) in SIZES {
         let shown = text(&screen(&fixtures::finished(), (width, height)));

@@ -1,13 +1,16 @@
 //! What the terminal shows, and nothing else: no socket, no clock, no screen. `input` changes it,
 //! `view` draws it, `now` is passed in. Everything it keeps is bounded.
 
+mod place;
+mod trust;
+
+pub(crate) use place::{Pane, View};
+pub(crate) use trust::Freshness;
+
 use super::{
     config::Options, history::History, keymap::Keymap, player::Player, steer::Proposal, theme::Theme,
 };
-use crate::{
-    picture::{Feed, Picture, Source},
-    text::age,
-};
+use crate::picture::{Picture, Source};
 use std::{collections::VecDeque, time::Duration};
 use urr_core::{
     advice::{self, Advice},
@@ -18,136 +21,11 @@ use urr_core::{
     time::Millis,
 };
 
-/// Data older than this is called stale: five missed snapshots at two a second.
-pub(crate) const STALE_AFTER_MS: i64 = 2_500;
-
 /// How long a notice stays in the key line.
 const NOTICE_MS: i64 = 5_000;
 
 /// Seconds over which a burn rate is measured.
 pub(crate) const BURN_WINDOW_S: usize = 60;
-
-/// Snapshots from which the difference between their clock and ours is taken.
-const SKEWS_KEPT: usize = 64;
-
-/// What fills the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum View {
-    /// Everything at a glance.
-    Mission,
-    /// The waiting room.
-    Room,
-    /// Seats by section.
-    Seats,
-    /// Latency, heatmap, service levels.
-    Latency,
-    /// Services and laws.
-    Health,
-    /// Warnings and events.
-    Events,
-    /// How a drill ended.
-    Verdict,
-}
-
-impl View {
-    /// All, by number from 1.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Mission,
-        Self::Room,
-        Self::Seats,
-        Self::Latency,
-        Self::Health,
-        Self::Events,
-        Self::Verdict,
-    ];
-
-    /// The word after `:view`.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Mission => "mission",
-            Self::Room => "room",
-            Self::Seats => "seats",
-            Self::Latency => "latency",
-            Self::Health => "health",
-            Self::Events => "events",
-            Self::Verdict => "verdict",
-        }
-    }
-
-    /// What a person calls it.
-    pub(crate) const fn title(self) -> &'static str {
-        match self {
-            Self::Mission => "mission control",
-            Self::Room => "waiting room",
-            Self::Seats => "seats by section",
-            Self::Latency => "latency and service levels",
-            Self::Health => "services and laws",
-            Self::Events => "warnings and events",
-            Self::Verdict => "verdict",
-        }
-    }
-
-    /// By name or number.
-    pub(crate) fn named(text: &str) -> Option<Self> {
-        let by_name = Self::ALL.into_iter().find(|view| view.name() == text);
-        by_name.or_else(|| Self::numbered(text.parse().ok()?))
-    }
-
-    /// By number from 1.
-    pub(crate) fn numbered(n: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(n).checked_sub(1)?).copied()
-    }
-}
-
-/// A pane of mission control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pane {
-    /// From arrived to sold.
-    Funnel,
-    /// The waiting room.
-    Room,
-    /// Service levels.
-    Slo,
-    /// The heatmap.
-    Heat,
-    /// Seats.
-    Seats,
-    /// Services and laws.
-    Health,
-    /// Warnings and events.
-    Events,
-}
-
-impl Pane {
-    /// All, in the order in which Tab goes through them.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Funnel,
-        Self::Room,
-        Self::Slo,
-        Self::Heat,
-        Self::Seats,
-        Self::Health,
-        Self::Events,
-    ];
-
-    /// The view that says more about it.
-    pub(crate) const fn view(self) -> View {
-        match self {
-            Self::Funnel | Self::Room => View::Room,
-            Self::Slo | Self::Heat => View::Latency,
-            Self::Seats => View::Seats,
-            Self::Health => View::Health,
-            Self::Events => View::Events,
-        }
-    }
-
-    /// The pane `by` further on.
-    pub(crate) fn step(self, on: bool) -> Self {
-        let at = Self::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
-        let n = Self::ALL.len();
-        Self::ALL[(at + if on { 1 } else { n - 1 }) % n]
-    }
-}
 
 /// What the keys mean right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,21 +53,6 @@ pub(crate) struct Notice {
     pub(crate) bad: bool,
     /// The sentence.
     pub(crate) text: String,
-}
-
-/// How trustworthy the numbers on the screen are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Freshness {
-    /// Nothing has come yet.
-    None,
-    /// Recent.
-    Live,
-    /// Old; with the age.
-    Stale(String),
-    /// The stream is broken; with the age if there ever was data.
-    Lost(String),
-    /// The run is over, or was long ago; what is shown is final.
-    Final,
 }
 
 /// A promise, what became of it in the last minute, and so far.
@@ -322,24 +185,6 @@ impl App {
         self.laws = Watch::default();
     }
 
-    /// A snapshot is taken before it arrives, never after: the largest difference seen lately is the
-    /// one that was delayed least.
-    fn learn_skew(&mut self, skew_ms: i64) {
-        if self.skews_ms.len() == SKEWS_KEPT {
-            self.skews_ms.pop_front();
-        }
-        self.skews_ms.push_back(skew_ms);
-    }
-
-    /// How far the control plane's clock is ahead of ours, in milliseconds.
-    pub(crate) fn skew_ms(&self) -> i64 {
-        self.skews_ms.iter().copied().max().unwrap_or(0)
-    }
-
-    fn shifted(&self, now: Millis) -> Millis {
-        now.plus_ms(self.skew_ms())
-    }
-
     fn judge(&mut self) {
         let latency = self
             .picture
@@ -423,43 +268,6 @@ impl App {
     /// How fast people come in and seats go.
     pub(crate) fn flow(&self) -> Flow {
         self.history.flow()
-    }
-
-    /// How trustworthy the shown numbers are.
-    pub(crate) fn freshness(&self) -> Freshness {
-        let picture = self.shown();
-        if self.over() || self.player.is_some() {
-            return Freshness::Final;
-        }
-        let since = picture.snapshot.as_ref().map(|s| self.now.since(s.at).max(0));
-        match (&picture.feed, since) {
-            (Feed::Lost(_), since) => Freshness::Lost(since.map_or_else(|| "no data".to_owned(), age)),
-            (_, None) => Freshness::None,
-            (_, Some(ms)) if ms > STALE_AFTER_MS => Freshness::Stale(age(ms)),
-            (_, Some(_)) => Freshness::Live,
-        }
-    }
-
-    /// Why nothing can be steered now, if so.
-    pub(crate) fn read_only(&self) -> Option<String> {
-        if self.player.is_some() {
-            return Some("this is a recording".to_owned());
-        }
-        if self.over() {
-            return Some("the run is over".to_owned());
-        }
-        match &self.picture.feed {
-            Feed::Off => Some("the control API is not up yet".to_owned()),
-            Feed::Lost(why) => Some(format!("the control API is away ({why})")),
-            Feed::Live if self.picture.snapshot.is_none() => {
-                Some("nothing is known about the sale yet".to_owned())
-            }
-            Feed::Live if !self.armed => Some(match self.keymap.key_of(super::keymap::Action::Arm) {
-                Some(key) => format!("{key} turns steering on"),
-                None => "`:arm` turns steering on".to_owned(),
-            }),
-            Feed::Live => None,
-        }
     }
 
     /// The newest snapshot, or why there is none to steer by.

@@ -196,20 +196,11 @@ async fn a_watched_list_prints_what_changes_a_line_each() {
         .run(&["apply", "-f", &file, "--yes", "--reason", "x"])
         .await
         .ok();
-    let seen = world.path("seen.ndjson");
-    let mut watching = world.command(env!("CARGO_BIN_EXE_ticketctl"));
-    let out = std::fs::File::create(&seen).unwrap();
-    let mut watching = watching
-        .args(["get", "--watch", "-o", "json"])
-        .stdout(out)
-        .spawn()
-        .unwrap();
+    let watching = world.watching(&["get", "--watch", "-o", "json"]);
     let documents = async |seats: i64| {
-        let text = std::fs::read_to_string(&seen).map_err(|error| error.to_string())?;
-        let lines: Result<Vec<Value>, _> = text.lines().map(serde_json::from_str).collect();
-        let lines = lines.map_err(|error| error.to_string())?;
-        let found = lines.iter().any(|line| line["spec"]["seats"] == seats);
-        if found { Ok(()) } else { Err(text) }
+        let seen: Vec<Value> = watching.documents();
+        let found = seen.iter().any(|sale| sale["spec"]["seats"] == seats);
+        if found { Ok(()) } else { Err(format!("{seen:?}")) }
     };
     eventually(crate::world::SOON, "the sale", async || documents(100).await)
         .await
@@ -226,6 +217,6 @@ async fn a_watched_list_prints_what_changes_a_line_each() {
     eventually(crate::world::SOON, "the change", async || documents(80).await)
         .await
         .unwrap();
-    watching.kill().await.unwrap();
+    watching.end().await;
     world.end().await;
 }

@@ -96,22 +96,8 @@ async fn a_sale_in_a_cluster_is_steered_followed_and_undone() {
 
 /// The stream goes on when the Pod it came from is replaced, and tells who changed what.
 async fn followed_through_the_loss_of_its_pod(world: &World) {
-    let seen = world.path("snapshots.ndjson");
-    let mut command = world.command(env!("CARGO_BIN_EXE_ticketctl"));
-    let out = std::fs::File::create(&seen).unwrap();
-    let mut watching = command
-        .args(["watch", "night", "-o", "json"])
-        .stdout(out)
-        .spawn()
-        .unwrap();
-    let snapshots = || -> Vec<Snapshot> {
-        let text = std::fs::read_to_string(&seen).unwrap();
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    };
+    let watching = world.watching(&["watch", "night", "-o", "json"]);
+    let snapshots = || watching.documents::<Snapshot>();
     let mut before = 0;
     for pod in ["control-a", "control-b"] {
         eventually(SOON, "snapshots", async || {
@@ -140,5 +126,5 @@ async fn followed_through_the_loss_of_its_pod(world: &World) {
         .map(|event| serde_json::to_value(event).unwrap())
         .collect();
     assert!(said.iter().any(|event| event["actor"] == "mina"), "{said:#?}");
-    watching.kill().await.unwrap();
+    watching.end().await;
 }

@@ -6,6 +6,7 @@ use axum::{
     Json, Router,
     routing::{get, put},
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::{
     path::PathBuf,
@@ -13,7 +14,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{process::Command, sync::OnceCell, task::JoinHandle};
+use tokio::{
+    process::{Child, Command},
+    sync::OnceCell,
+    task::JoinHandle,
+};
 use urr_kit::{
     Ctx,
     clock::{Clock as _, SystemClock},
@@ -102,6 +107,29 @@ fn services() -> Router {
         .route("/internal/sales/{id}", put(told))
         .route("/internal/seats/summary/{id}", get(seats))
         .route("/health", get(|| async {}))
+}
+
+/// A `ticketctl` that goes on printing documents, a line each.
+pub(crate) struct Watching {
+    process: Child,
+    seen: PathBuf,
+}
+
+impl Watching {
+    /// What it has printed by now.
+    pub(crate) fn documents<T: DeserializeOwned>(&self) -> Vec<T> {
+        let text = std::fs::read_to_string(&self.seen).unwrap();
+        // A line that it is still at is for the next look.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    pub(crate) async fn end(mut self) {
+        self.process.kill().await.unwrap();
+    }
 }
 
 impl World {
@@ -229,6 +257,15 @@ impl World {
     pub(crate) async fn run(&self, args: &[&str]) -> Said {
         self.finish(self.command(env!("CARGO_BIN_EXE_ticketctl")).args(args))
             .await
+    }
+
+    /// Starts `ticketctl` with `args`, which goes on until it is ended.
+    pub(crate) fn watching(&self, args: &[&str]) -> Watching {
+        let seen = self.path("seen.ndjson");
+        let out = std::fs::File::create(&seen).unwrap();
+        let mut command = self.command(env!("CARGO_BIN_EXE_ticketctl"));
+        let process = command.args(args).stdout(out).spawn().unwrap();
+        Watching { process, seen }
     }
 
     /// Runs `command` to its end.

@@ -24,6 +24,10 @@ pub struct Forecast {
     pub seats: u64,
     /// People per second that are let in.
     pub rate_per_s: u32,
+    /// The least and the most it may become where it follows the services. What they bear is not foretold:
+    /// the forecast is of the rate above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_bounds_per_s: Option<(u32, u32)>,
     /// Most that may be inside.
     pub cap: u32,
     /// How it ended for them.
@@ -163,6 +167,8 @@ pub(super) fn conclude(
         visitors: people.len() as u64,
         seats: u64::from(opening.sale.seats),
         rate_per_s: opening.rate_per_s(),
+        rate_bounds_per_s: (opening.sale.admission.adaptive)
+            .map(|adaptive| (adaptive.min_rate_per_s, adaptive.max_rate_per_s)),
         cap: opening.sale.admission.cap,
         fates,
         sold_seats: out.sold,

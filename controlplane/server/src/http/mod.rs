@@ -71,7 +71,10 @@ async fn list(State(api): State<Api>) -> ApiResult<Json<SaleList>> {
     let mut records = api.sales.list().await.map_err(store_error)?;
     records.sort_by_key(|record| (record.sale.schedule.opens_at, record.sale.id));
     let sales = records.into_iter().map(|record| api.untouched(record)).collect();
-    Ok(Json(SaleList { sales }))
+    Ok(Json(SaleList {
+        sales,
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    }))
 }
 
 async fn get_sale(State(api): State<Api>, Path(id): Path<SaleId>) -> ApiResult<Json<Told>> {

@@ -167,6 +167,9 @@ pub(super) struct AuditQuery {
 pub struct SaleList {
     /// In the order in which they open.
     pub sales: Vec<SaleState>,
+    /// The control plane's own version; absent in answers of one that does not tell it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// A sale's audit log.

@@ -11,13 +11,7 @@ use urr_kit::testing::eventually;
 /// From 5 to 40, beginning with 20; 40 is what all replicas bear.
 fn adaptive(world: &World) -> Sale {
     let mut sale = world.sale();
-    sale.admission.adaptive = Some(Adaptive {
-        min_rate_per_s: 5,
-        max_rate_per_s: 40,
-        reservation_p99_ms: 1000,
-        pool_percent: 80,
-        errors_per_thousand: 10,
-    });
+    sale.admission.adaptive = Some(Adaptive::between(5, 40));
     sale
 }
 

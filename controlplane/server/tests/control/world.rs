@@ -17,8 +17,9 @@ use urr_controlplane::reconcile::Reconciler;
 use urr_controlplane::store::SalesStore;
 use urr_core::pulse::Pulse;
 use urr_core::room::Room;
-use urr_core::sale::{AdmissionSettings, CapacitySettings, Sale, SaleId, Schedule};
+use urr_core::sale::{AdmissionSettings, CapacitySettings, Sale, SaleId};
 use urr_core::snapshot::{QueueView, SeatsView};
+use urr_core::testing::sale_that_opens;
 use urr_core::time::Millis;
 use urr_kit::Ctx;
 use urr_kit::state::limits::{Limits, LimitsStore};
@@ -176,28 +177,18 @@ impl World {
     /// A sale that opens in ten minutes by this world's clock.
     pub(crate) fn sale(&self) -> Sale {
         use urr_kit::Clock as _;
-        let opens_at = self.bed.clock().now().plus_s(600);
+        let usual = sale_that_opens(self.bed.clock().now().plus_s(600));
         Sale {
             id: uuid::Uuid::new_v4(),
-            name: "Club night".into(),
-            schedule: Schedule {
-                pre_queue_at: opens_at.plus_s(-300),
-                opens_at,
-                closes_at: opens_at.plus_s(3600),
-            },
-            ordering: urr_core::sale::Ordering::default(),
-            seats: 100,
-            expected_visitors: 500,
             admission: AdmissionSettings {
                 rate_per_s: 20,
-                cap: 50,
-                burst: 5,
-                ..AdmissionSettings::default()
+                ..usual.admission
             },
             capacity: CapacitySettings {
                 rate_per_replica: 10,
-                replicas: 4,
+                ..usual.capacity
             },
+            ..usual
         }
     }
 

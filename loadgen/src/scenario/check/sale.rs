@@ -3,8 +3,9 @@
 use super::checker::Checker;
 use crate::scenario::SalePlan;
 use crate::scenario::schema::{self, At, OrderingWord};
+use crate::scenario::units::{Rate, Share};
 use std::collections::HashSet;
-use urr_core::sale::{AdmissionSettings, CapacitySettings, Ordering};
+use urr_core::sale::{Adaptive, AdmissionSettings, CapacitySettings, Ordering};
 use urr_core::seating::{Hall, Section};
 
 pub(super) fn sale(c: &mut Checker, block: &schema::SaleBlock) -> SalePlan {
@@ -190,7 +191,68 @@ fn admission(
             house.hold_ttl_s,
         ),
         one_line_per_user,
-        // A scenario says how fast: it measures what the services bear at that.
+        adaptive: block
+            .adaptive
+            .as_ref()
+            .map(|at| adaptive(c, at, &block.rate, bears)),
         ..AdmissionSettings::default()
+    }
+}
+
+/// Bounds around the rate `start`, where all replicas bear `bears` a second.
+fn adaptive(c: &mut Checker, at: &At<schema::AdaptiveBlock>, start: &At<Rate>, bears: u64) -> Adaptive {
+    const FIELD: &str = "sale.admission.adaptive";
+    let field = |name: &str| format!("{FIELD}.{name}");
+    let block = &at.value;
+    let (min, max) = (
+        c.rate(&field("min_rate"), &block.min_rate),
+        c.rate(&field("max_rate"), &block.max_rate),
+    );
+    let start = start.value.per_s;
+    if !(min..=max).contains(&start) {
+        c.refuse(
+            FIELD,
+            at,
+            format!("the rate may go from {min}/s to {max}/s, and the sale opens with {start}/s"),
+            "let `sale.admission.rate` lie between `min_rate` and `max_rate`",
+        );
+    }
+    if u64::from(max) > bears {
+        c.refuse(
+            &field("max_rate"),
+            &block.max_rate,
+            format!("{max}/s is more than all replicas bear ({bears}/s)"),
+            "raise `sale.capacity.replicas` or lower it (law capacity-first)",
+        );
+    }
+    let usual = Adaptive::between(min, max);
+    let mut parts = |name: &str, share: &Option<At<Share>>, whole: u32, usual: u32| {
+        let Some(at) = share else { return usual };
+        let parts = u64::from(at.value.ppm) * u64::from(whole) / u64::from(Share::WHOLE_PPM);
+        if parts == 0 {
+            c.refuse(
+                &field(name),
+                at,
+                format!("at {} the rate could only fall", at.value),
+                format!(
+                    "use at least {}",
+                    Share {
+                        ppm: Share::WHOLE_PPM / whole
+                    }
+                ),
+            );
+        }
+        u32::try_from(parts).unwrap_or(whole).max(1)
+    };
+    Adaptive {
+        pool_percent: parts("pool_saturation", &block.pool_saturation, 100, usual.pool_percent),
+        errors_per_thousand: parts("errors", &block.errors, 1000, usual.errors_per_thousand),
+        reservation_p99_ms: block
+            .reservation_p99
+            .as_ref()
+            .map_or(usual.reservation_p99_ms, |at| {
+                c.span_u32(&field("reservation_p99"), at, 1)
+            }),
+        ..usual
     }
 }

@@ -94,6 +94,19 @@ fn variant(
             "raise `sale.capacity.replicas` or lower the rate (law capacity-first)",
         );
     }
+    if let (Some(at), Some(adaptive)) = (&block.rate, &admission.adaptive)
+        && !(adaptive.min_rate_per_s..=adaptive.max_rate_per_s).contains(&rate_per_s)
+    {
+        c.refuse(
+            &field("rate"),
+            at,
+            format!("{rate_per_s}/s is out of the bounds of `sale.admission.adaptive`"),
+            format!(
+                "use a rate from {}/s to {}/s",
+                adaptive.min_rate_per_s, adaptive.max_rate_per_s
+            ),
+        );
+    }
     Variant {
         name: block.name.value.clone(),
         visitors,

@@ -6,7 +6,12 @@ use crate::{
     tui::{face::about, state::App, steer},
 };
 use ratatui::text::{Line, Span};
-use urr_core::{effect, snapshot::Snapshot};
+use urr_core::{
+    adaptive::Lean,
+    effect,
+    snapshot::{PaceView, Snapshot},
+    time::Millis,
+};
 
 const LABEL: usize = 9;
 
@@ -19,6 +24,7 @@ pub(super) fn lines(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
         inside(app, snapshot, width),
         rate(app, snapshot),
     ];
+    lines.extend(lean(app, snapshot, width));
     lines.extend(sparks(app, width));
     if height > 6 {
         lines.extend(served(app, snapshot, width));
@@ -140,10 +146,11 @@ pub(super) fn rate(app: &App, snapshot: &Snapshot) -> Line<'static> {
     let per_s = |n: u32| format!("{}/s", grouped(u64::from(n)));
     let set = snapshot.queue.as_ref().map(|q| (q.rate_per_s, q.paused));
     let applied = snapshot.room.as_ref().map(|r| r.rate_per_s);
+    let how = snapshot.pace.as_ref().map_or_else(|| "set".to_owned(), bounds);
     let mut spans = vec![Span::styled(
         match set {
-            Some((rate, _)) => format!("{:>8} set", per_s(rate)),
-            None => format!("{:>8} set", "?"),
+            Some((rate, _)) => format!("{:>8} {how}", per_s(rate)),
+            None => format!("{:>8} {how}", "?"),
         },
         data(app),
     )];
@@ -159,12 +166,40 @@ pub(super) fn rate(app: &App, snapshot: &Snapshot) -> Line<'static> {
                 app.theme.warn(),
             ));
         }
-        (_, Some(applied)) => {
+        (_, Some(applied)) if snapshot.pace.is_none() => {
             spans.push(Span::styled(format!("   {} applied", per_s(applied)), data(app)));
         }
-        (_, None) => {}
+        _ => {}
     }
     labelled(app, "rate", LABEL, spans)
+}
+
+/// Between what an adaptive rate moves.
+fn bounds(pace: &PaceView) -> String {
+    let n = |n: u32| grouped(u64::from(n));
+    format!("adaptive {}-{}", n(pace.min_rate_per_s), n(pace.max_rate_per_s))
+}
+
+/// Where an adaptive rate leans, and since when it stands where it does if there is room to say it.
+pub(super) fn lean(app: &App, snapshot: &Snapshot, width: u16) -> Option<Line<'static>> {
+    let pace = snapshot.pace.as_ref()?;
+    let style = match pace.lean {
+        Lean::Falling => app.theme.warn(),
+        Lean::Holding | Lean::Rising => data(app),
+    };
+    let mut text = pace.because.clone();
+    if let Some(since) = pace.since {
+        let ago = format!(", moved {} ago", about(seconds_between(since, snapshot.at)));
+        if LABEL + text.chars().count() + ago.chars().count() <= usize::from(width) {
+            text.push_str(&ago);
+        }
+    }
+    let line = vec![Span::styled(text, style)];
+    Some(labelled(app, pace.lean.word(), LABEL, line))
+}
+
+fn seconds_between(then: Millis, now: Millis) -> u64 {
+    u64::try_from(now.since(then) / 1000).unwrap_or(0)
 }
 
 fn sparks(app: &App, width: u16) -> Vec<Line<'static>> {

@@ -68,6 +68,7 @@ fn figures(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {
         room::inside(app, snapshot, width),
         room::rate(app, snapshot),
     ];
+    lines.extend(room::lean(app, snapshot, width));
     lines.extend(room::served(app, snapshot, width));
     lines.extend(room::forecast(app, snapshot, width));
     if let Some(clock) = skew(app) {
