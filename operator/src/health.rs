@@ -1,5 +1,6 @@
 //! What the operator says of itself: `/live`, `/ready` with what is missing, `/metrics`.
 
+use crate::load_run;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -115,7 +116,7 @@ fn metrics_text() -> String {
         handle.run_upkeep();
         handle.render()
     });
-    text + &slacks().to_text()
+    text + &slacks().to_text() + &load_run::last_failures::text()
 }
 
 /// Seconds by which capacity is early for each sale. The recorder cannot forget a series, and a sale that

@@ -32,3 +32,4 @@ pub mod sabotage;
 pub mod status;
 pub mod targets;
 pub mod trace;
+pub mod wake;

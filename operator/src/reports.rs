@@ -2,18 +2,27 @@
 //!
 //! A look works on the watch's copy of a sale. Right after a report that copy is still the old one, and a
 //! look that some Deployment has caused would report the same again: a write when nothing changed. So the
-//! API server's answer to each report is kept, and the newer of the two counts. Nothing is decided from
-//! it; lost at a restart, it costs one write that changes nothing.
+//! API server's answer to each report is kept, and the newer of the two counts. And when the watch tells of
+//! our own report, that is no reason to look. Nothing is decided from it; lost at a restart, it costs one look
+//! and one write that changes nothing.
 
 use kube::ResourceExt as _;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use urr_api::{TicketSale, TicketSaleStatus};
 
-/// The answers to the last reports, one for each sale there is.
-#[derive(Default)]
+/// The last reports, one for each sale there is. Cheap to clone.
+#[derive(Default, Clone)]
 pub struct Reports {
-    by_uid: Mutex<HashMap<String, TicketSale>>,
+    by_uid: Arc<Mutex<HashMap<String, Report>>>,
+}
+
+#[derive(Default)]
+struct Report {
+    /// What was or is being written.
+    said: Option<TicketSaleStatus>,
+    /// What the API server answered to the last that it took.
+    answer: Option<TicketSale>,
 }
 
 impl Reports {
@@ -21,16 +30,32 @@ impl Reports {
     #[must_use]
     pub fn newest(&self, seen: &TicketSale) -> Option<TicketSaleStatus> {
         let uid = seen.uid().unwrap_or_default();
-        match self.lock().get(&uid) {
+        match self.lock().get(&uid).and_then(|report| report.answer.as_ref()) {
             Some(reported) if version(reported) > version(seen) => reported.status.clone(),
             _ => seen.status.clone(),
         }
     }
 
+    /// Before `status` of `sale` is written: the watch may tell of it before there is an answer.
+    pub fn say(&self, sale: &TicketSale, status: &TicketSaleStatus) {
+        if let Some(uid) = sale.uid() {
+            self.lock().entry(uid).or_default().said = Some(status.clone());
+        }
+    }
+
+    /// Whether the status of `seen` is what was said of it last.
+    #[must_use]
+    pub fn is_said(&self, seen: &TicketSale) -> bool {
+        let uid = seen.uid().unwrap_or_default();
+        let reports = self.lock();
+        let said = reports.get(&uid).and_then(|report| report.said.as_ref());
+        said.is_some() && said == seen.status.as_ref()
+    }
+
     /// Keeps the API server's answer to a report.
     pub fn remember(&self, answer: TicketSale) {
         if let Some(uid) = answer.uid() {
-            self.lock().insert(uid, answer);
+            self.lock().entry(uid).or_default().answer = Some(answer);
         }
     }
 
@@ -41,7 +66,7 @@ impl Reports {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, TicketSale>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Report>> {
         self.by_uid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,7 +106,12 @@ mod tests {
             "Open",
             "somebody wrote after us, and 10 is more than 9"
         );
+        assert!(!reports.is_said(&at(9, "PreQueue")), "an answer to whom?");
+        let said = at(10, "Open");
+        reports.say(&said, said.status.as_ref().unwrap());
+        assert!(reports.is_said(&said) && !reports.is_said(&at(11, "Closed")));
         reports.forget(&at(9, "PreQueue"));
+        assert!(!reports.is_said(&said));
         assert_eq!(phase(&at(5, "Scheduled")), "Scheduled");
     }
 }

@@ -5,30 +5,26 @@ use crate::events::Teller;
 use crate::health::{self, CLUSTER, Gates, LEASE, SALES};
 use crate::lease::{self, Claim, Elector};
 use crate::reconcile::{self, Context, Guarded, chain};
-use crate::{decide, load_run, trace};
+use crate::wake::{self, Scope};
+use crate::{load_run, trace};
 use anyhow::{Context as _, bail};
+use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::ListParams;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{Controller, controller, watcher};
-use kube::{Api, Client, Resource as _, ResourceExt as _};
+use kube::runtime::applier;
+use kube::runtime::controller::{self, Action};
+use kube::{Api, Client};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use urr_api::TicketSale;
-use urr_api::spec::TargetSpec;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 /// Looks at once. Each waits on the network most of the time; 500 sales due in one second are
-/// through within it.
+/// through within it, where the API server is quick.
 const LOOKS_AT_ONCE: u16 = 32;
-/// A watch that says nothing for this long is asked again: a silently dead one is noticed within
-/// a minute, not within five.
-const WATCH_TIMEOUT_S: u32 = 55;
 /// How often the definitions are looked for while they are not there.
 const DEFINITIONS_PERIOD: Duration = Duration::from_secs(2);
 
@@ -63,6 +59,15 @@ pub struct Config {
     /// What is written down of every look.
     #[command(flatten)]
     pub trace: trace::Settings,
+}
+
+impl Config {
+    fn scope(&self, client: &Client) -> Scope {
+        Scope {
+            client: client.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
 }
 
 /// Reconciles until SIGTERM or Ctrl-C. Sales in hand are finished first.
@@ -135,10 +140,7 @@ pub async fn operate(
 
 /// Waits until the definitions are there and this replica leads.
 async fn stand_by(client: &Client, config: &Config, elector: &mut Elector, gates: &Gates) {
-    let sales: Api<Guarded> = match &config.namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
+    let sales = config.scope(client).of::<Guarded>();
     while let Err(error) = sales.list(&ListParams::default().limit(1)).await {
         tracing::warn!(error = chain(&error), "the sales cannot be listed");
         gates.shut(
@@ -173,10 +175,8 @@ async fn lead(
         .build()
         .context("the HTTP client could not be built")?;
     let control = ControlApi::new(http, &config.control_url, &config.control_api_token);
-    let watched = || watcher::Config::default().timeout(WATCH_TIMEOUT_S);
-    let sales = Controller::new(of::<Guarded>(&client, config), watched());
-    let controller = with_neighbours(sales, &client, config, &watched());
-    let known = controller.store();
+    let watches = wake::watch(&config.scope(&client));
+    let known = watches.sales.clone();
     let teller = Teller::new(client.clone(), identity.to_owned(), claim.clone());
     let runs = load_run::run(
         load_run::Context::new(
@@ -187,14 +187,14 @@ async fn lead(
             identity,
         ),
         config.namespace.as_deref(),
-        watched(),
+        Scope::watched(),
         told.clone(),
     );
     let recorder = trace::Recorder::new(&config.trace).context("the trace cannot be written")?;
     let context = Context::new(
         client,
         control,
-        known.clone(),
+        &watches,
         claim.clone(),
         teller,
         gates.clone(),
@@ -207,22 +207,20 @@ async fn lead(
         }
         std::future::pending::<()>().await;
     };
-    let looks = controller
-        .with_config(controller::Config::default().concurrency(LOOKS_AT_ONCE))
-        .graceful_shutdown_on(told.clone())
-        .run(
-            reconcile::reconcile,
-            |sale, error, _| reconcile::on_error(&sale, error),
-            Arc::new(context),
-        )
-        .for_each(|look| async move {
-            // What a look itself could not do is logged by `on_error`; here it is the watches.
-            if let Err(error @ (controller::Error::QueueError(_) | controller::Error::ObjectNotFound(_))) =
-                look
-            {
-                tracing::warn!(error = chain(&error), "watching");
-            }
-        });
+    let looks = applier(
+        |sale, context| on_its_own(reconcile::reconcile(sale, context)),
+        |sale, error, _| reconcile::on_error(&sale, error),
+        Arc::new(context),
+        watches.sales,
+        watches.wakes.take_until(told.clone()),
+        controller::Config::default().concurrency(LOOKS_AT_ONCE),
+    )
+    .for_each(|look| async move {
+        // What a look itself could not do is logged by `on_error`; here it is the watches.
+        if let Err(error @ (controller::Error::QueueError(_) | controller::Error::ObjectNotFound(_))) = look {
+            tracing::warn!(error = chain(&error), "watching");
+        }
+    });
     let mut looks = std::pin::pin!(looks);
     let mut runs = std::pin::pin!(runs);
     tokio::select! {
@@ -244,62 +242,21 @@ async fn lead(
     Ok(())
 }
 
-/// The objects that are watched.
-fn of<K>(client: &Client, config: &Config) -> Api<K>
-where
-    K: kube::Resource<Scope = NamespaceResourceScope>,
-    K::DynamicType: Default,
-{
-    match &config.namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
-}
-
-/// Wakes a sale by what its workloads, their autoscalers and its rehearsals do.
-fn with_neighbours(
-    sales: Controller<Guarded>,
-    client: &Client,
-    config: &Config,
-    watched: &watcher::Config,
-) -> Controller<Guarded> {
-    let [of_workloads, of_autoscalers, of_runs] = [sales.store(), sales.store(), sales.store()];
-    sales
-        .watches(
-            of::<Deployment>(client, config),
-            watched.clone(),
-            move |deployment| {
-                let is_it = |target: &TargetSpec| target.name == deployment.name_any();
-                let concerns = |sale: &TicketSale| sale.spec.targets.iter().any(is_it);
-                sales_of(&of_workloads, deployment.metadata.namespace.as_deref(), concerns)
-            },
-        )
-        .watches(
-            of::<HorizontalPodAutoscaler>(client, config),
-            watched.clone(),
-            move |hpa| {
-                let is_it = |target: &TargetSpec| {
-                    let autoscaler = target.autoscaler.as_ref();
-                    autoscaler.is_some_and(|autoscaler| autoscaler.name == hpa.name_any())
-                };
-                let concerns = |sale: &TicketSale| sale.spec.targets.iter().any(is_it);
-                sales_of(&of_autoscalers, hpa.metadata.namespace.as_deref(), concerns)
-            },
-        )
-        .watches(
-            of::<load_run::Guarded>(client, config),
-            watched.clone(),
-            move |run| {
-                let rehearses = run.0.as_ref().ok().map(|run| run.spec.sale_ref.name.clone());
-                let concerns = |sale: &TicketSale| {
-                    let name = sale.name_any();
-                    rehearses
-                        .as_deref()
-                        .is_some_and(|of| decide::rehearsed_by(&name, &sale.spec) == Some(of))
-                };
-                sales_of(&of_runs, run.meta().namespace.as_deref(), concerns)
-            },
-        )
+/// As a task, so that looks share the cores; it ends with whoever waits for it. One that panics ends the
+/// process, like any task that ends.
+fn on_its_own(
+    look: impl Future<Output = Result<Action, reconcile::Error>> + Send + 'static,
+) -> BoxFuture<'static, Result<Action, reconcile::Error>> {
+    let look = AbortOnDropHandle::new(tokio::spawn(look.in_current_span()));
+    let outcome = async {
+        match look.await {
+            Ok(looked) => looked,
+            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            // The runtime goes down.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    outcome.boxed()
 }
 
 /// kube and reqwest bring a TLS implementation each; with two in a process rustls takes none by
@@ -307,21 +264,6 @@ fn with_neighbours(
 pub fn choose_tls() {
     // An error says that one was chosen before: then there is one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-}
-
-/// The sales of `namespace` that something `concerns`.
-fn sales_of(
-    known: &Store<Guarded>,
-    namespace: Option<&str>,
-    concerns: impl Fn(&TicketSale) -> bool,
-) -> Vec<ObjectRef<Guarded>> {
-    known
-        .state()
-        .iter()
-        .filter(|sale| sale.meta().namespace.as_deref() == namespace)
-        .filter(|sale| sale.0.as_ref().is_ok_and(&concerns))
-        .map(|sale| ObjectRef::from_obj(sale.as_ref()))
-        .collect()
 }
 
 #[cfg(test)]

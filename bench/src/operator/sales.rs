@@ -1,11 +1,13 @@
 //! The sales that are loaded: each with a workload of its own, in groups that share their instants.
 
 use super::seen::Seen;
+use super::{Day, LOOK_PERIOD};
 use anyhow::ensure;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 use urr_api::TicketSale;
@@ -14,11 +16,7 @@ use urr_testkit::pods::Behaviour;
 use urr_testkit::{Scope, eventually};
 use uuid::Uuid;
 
-/// Sales that share their instants: people like round hours.
-const TOGETHER: usize = 5;
-/// From one such instant to the next: five sales a second, and as the three boundaries of a sale are
-/// closer together than the first sale and the last, ten boundaries. More is not a busy day but
-/// a test of how many Pods two cores can bring up beside an API server.
+/// From one group of sales to the next.
 const APART_MS: i64 = 1000;
 /// From PreScaling to PreQueue, and from there to the opening.
 const STEP_S: i64 = 15;
@@ -73,10 +71,10 @@ impl Planned {
     }
 }
 
-fn plan(count: usize, first: Millis) -> Vec<Planned> {
+fn plan(count: usize, together: usize, first: Millis) -> Vec<Planned> {
     let instants = (0i64..).map(|group| first.plus_ms(group * APART_MS));
     instants
-        .flat_map(|at| std::iter::repeat_n(at, TOGETHER))
+        .flat_map(|at| std::iter::repeat_n(at, together))
         .take(count)
         .enumerate()
         .map(|(number, warm_at)| Planned {
@@ -91,21 +89,22 @@ fn now() -> Millis {
 }
 
 /// Makes `count` sales, and for each a workload that has nothing to do yet; when `seen` knows all of
-/// them, moves the boundaries of the first `passing` near, and returns those at the first boundary.
+/// them, moves the boundaries of those that pass on `day` near, and returns those at the first boundary.
 pub(super) async fn load(
     scope: &Scope,
     seen: &Seen,
     count: usize,
-    passing: usize,
+    day: &Day,
 ) -> anyhow::Result<Vec<Planned>> {
     let began = now();
-    let far = plan(count, began.plus_s(FAR_S));
+    let far = plan(count, day.together, began.plus_s(FAR_S));
     stream::iter(&far)
         .map(|planned| make(scope, planned))
         .buffer_unordered(AT_ONCE)
         .try_collect::<()>()
         .await?;
     eventually(LOADED, "all sales are known", async || {
+        tokio::time::sleep(LOOK_PERIOD).await;
         match seen.boundaries(&far, "Scheduled").len() {
             known if known == count => Ok(()),
             known => Err(format!("{known} are")),
@@ -113,8 +112,9 @@ pub(super) async fn load(
     })
     .await?;
     let took_s = now().since(began) / 1000;
-    tracing::info!(took_s, "loaded");
-    let near = plan(passing, now().plus_s(took_s + MARGIN_S));
+    settled(scope).await?;
+    tracing::info!(took_s, settled_s = now().since(began) / 1000, "loaded");
+    let near = plan(day.passing, day.together, now().plus_s(took_s + MARGIN_S));
     let moving = seen.count().writes;
     stream::iter(&near)
         .map(|planned| put_near(scope, planned))
@@ -127,10 +127,46 @@ pub(super) async fn load(
     // Each was told to the control plane and reported.
     let told = seen.count().writes - moving;
     ensure!(
-        told >= 2 * passing as u64,
-        "at the first boundary not all of {passing} sales had been moved to it ({told} writes)"
+        told >= 2 * day.passing as u64,
+        "at the first boundary not all of {} sales had been moved to it ({told} writes)",
+        day.passing
     );
     Ok(near)
+}
+
+/// Waits until the controllers have done what new workloads ask of them: the rest of it would be in the way of
+/// the first boundaries.
+async fn settled(scope: &Scope) -> anyhow::Result<()> {
+    let deployments: Api<Deployment> = scope.api();
+    eventually(
+        LOADED,
+        "all workloads are known to their controller",
+        async || {
+            tokio::time::sleep(LOOK_PERIOD).await;
+            let all = deployments.list(&ListParams::default()).await;
+            let all = all.map_err(|error| error.to_string())?;
+            let is_behind = |deployment: &&Deployment| {
+                let seen = deployment
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.observed_generation);
+                seen != deployment.metadata.generation
+            };
+            match all.iter().filter(is_behind).count() {
+                0 => Ok(()),
+                behind => Err(format!("{behind} are not")),
+            }
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+/// Waits for the last opening.
+pub(super) async fn opened(sales: &[Planned]) {
+    let last = sales.last().and_then(|planned| planned.begins("Open"));
+    let left = last.map_or(0, |at| at.since(now()));
+    tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
 }
 
 async fn make(scope: &Scope, planned: &Planned) -> anyhow::Result<()> {

@@ -3,12 +3,12 @@
 use super::sales::Planned;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 use urr_core::time::Millis;
-use urr_testkit::proxy::{Counting, Faults, Write};
+use urr_testkit::proxy::{Call, Counting, Faults, Write};
 
 /// So long without a write is quiet: looks at what lacks something come every two seconds.
 const QUIET: Duration = Duration::from_secs(3);
@@ -18,7 +18,11 @@ pub(super) struct Seen {
     cluster: Faults,
     control: Faults,
     renewals: Arc<AtomicU64>,
+    kinds: Kinds,
 }
+
+/// Calls by what they ask for.
+type Kinds = Arc<Mutex<BTreeMap<String, u64>>>;
 
 /// How much there was so far.
 #[derive(Clone, Copy)]
@@ -32,16 +36,26 @@ impl Default for Seen {
         let cluster = Faults::new(Counting::Everything);
         let renewals = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&renewals);
+        let kinds = Kinds::default();
+        let of_cluster = Arc::clone(&kinds);
         cluster.for_calls(move |call| {
             if call.is_lease() {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
+            note(&of_cluster, call);
+            None
+        });
+        let control = Faults::new(Counting::Everything);
+        let of_control = Arc::clone(&kinds);
+        control.for_calls(move |call| {
+            note(&of_control, call);
             None
         });
         Self {
             cluster,
-            control: Faults::new(Counting::Everything),
+            control,
             renewals,
+            kinds,
         }
     }
 }
@@ -61,6 +75,12 @@ impl Seen {
             writes: self.writes().count() as u64,
             calls: calls - self.renewals.load(Ordering::Relaxed),
         }
+    }
+
+    /// Says what was called so far in `looks` looks: where the time goes when a figure is bad.
+    pub(super) fn tell_kinds(&self, looks: f64) {
+        let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        tracing::info!(looks, calls = ?*kinds, "called so far");
     }
 
     /// Events count as writes.
@@ -138,6 +158,19 @@ impl Seen {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of one run")]
         Ok(*p99 as f64)
     }
+}
+
+/// Counts a call by its method and path, without names.
+fn note(kinds: &Kinds, call: &Call) {
+    let mut kind: Vec<&str> = call.path.split('/').filter(|part| !part.is_empty()).collect();
+    // /apis/GROUP/VERSION/namespaces/NAME/RESOURCE[/NAME[/status]], /control/v1/sales[/ID[/WHAT]]
+    let named = if kind.first() == Some(&"control") { 3 } else { 6 };
+    if kind.len() > named {
+        kind.remove(named);
+    }
+    let path = kind.get(named - 1..).unwrap_or(&kind).join("/");
+    let mut kinds = kinds.lock().unwrap_or_else(PoisonError::into_inner);
+    *kinds.entry(format!("{} {path}", call.method)).or_default() += 1;
 }
 
 /// Whether a status says that `phase` has begun.

@@ -16,15 +16,15 @@ use urr_core::plan::{AppliedLimits, Observed, Plan, Terms, plan_on, warm_at};
 use urr_core::sale::{Phase, Sale};
 use urr_core::time::Millis;
 
-/// After an error, and while something is missing, look again this soon.
-pub(crate) const PERIOD_UNREADY: Duration = Duration::from_secs(2);
-/// While a sale is near or open: readiness must reach the control plane quickly. Watches report
-/// it too; this is for the one that was lost.
+/// After an error, look again this soon: nobody tells when it is over.
+pub(crate) const PERIOD_FAILED: Duration = Duration::from_secs(2);
+/// While a sale is near or open, or something that it needs is missing or short: watches tell of that; this is
+/// for what they lost. Not sooner: hundreds of sales that come up together would be looked at all the time.
 pub(crate) const PERIOD_NEAR: Duration = Duration::from_secs(10);
 /// Otherwise.
 pub(crate) const PERIOD_FAR: Duration = Duration::from_secs(300);
 /// A requeue never comes at once: what is due is due after a breath.
-const REQUEUE_MIN: Duration = Duration::from_millis(5);
+pub(crate) const REQUEUE_MIN: Duration = Duration::from_millis(5);
 
 /// A workload with what is wanted of it and what that leads to.
 pub(crate) type Decided = (Target, Wish, Step);
@@ -140,7 +140,13 @@ impl Scene<'_> {
         let reached = reached(&boundaries, shown, now);
         let slack_s = slack_s(sale, &targets, shown, self.elsewhere);
         let is_short = targets.iter().any(|target| target.ready < target.desired);
-        let in_order = !is_short && self.missing.is_empty() && control.is_ok();
+        let at_most = if control.is_err() {
+            PERIOD_FAILED
+        } else if is_short || !self.missing.is_empty() {
+            PERIOD_NEAR
+        } else {
+            period(plan.phase)
+        };
         let found = Findings {
             generation: self.generation,
             spec: self.spec,
@@ -166,12 +172,7 @@ impl Scene<'_> {
         };
         Conclusion {
             status: status::compute(shown, &found, now),
-            wake: wake_after(
-                plan.phase,
-                next_due(&boundaries, self.spec, sale, now),
-                in_order,
-                now,
-            ),
+            wake: wake_after(at_most, next_due(&boundaries, self.spec, sale, now), now),
             reached,
             slack_s,
         }
@@ -268,16 +269,19 @@ fn rivals(decided: &[Decided]) -> Vec<(String, String)> {
     decided.iter().filter_map(named).collect()
 }
 
-fn wake_after(phase: Phase, next: Option<Millis>, in_order: bool, now: Millis) -> Duration {
-    let period = match (in_order, phase) {
-        (false, _) => PERIOD_UNREADY,
-        (true, Phase::Scheduled | Phase::Closed) => PERIOD_FAR,
-        (true, _) => PERIOD_NEAR,
-    };
+/// When to look again while all is in order.
+const fn period(phase: Phase) -> Duration {
+    match phase {
+        Phase::Scheduled | Phase::Closed => PERIOD_FAR,
+        Phase::PreQueue | Phase::Open | Phase::Paused | Phase::SoldOut => PERIOD_NEAR,
+    }
+}
+
+fn wake_after(at_most: Duration, next: Option<Millis>, now: Millis) -> Duration {
     let until_due = next.map_or(Duration::MAX, |at| {
         Duration::from_millis(u64::try_from(at.since(now)).unwrap_or(0))
     });
-    period.min(until_due).max(REQUEUE_MIN)
+    at_most.min(until_due).max(REQUEUE_MIN)
 }
 
 #[cfg(test)]
@@ -288,20 +292,19 @@ mod tests {
     use urr_core::plan::plan;
 
     #[test]
-    fn the_operator_wakes_for_the_next_instant_and_sooner_when_something_is_missing() {
+    fn the_operator_wakes_for_the_next_instant_and_after_a_period_at_the_latest() {
         let sale = mapping::sale("x", &spec()).unwrap();
-        let at = |now: Millis, in_order| {
+        let at = |now: Millis| {
             let observed = Observed {
                 ready_replicas: 4,
                 ..Observed::default()
             };
             let plan = plan(&sale, &observed, now);
-            wake_after(plan.phase, plan.next_transition_at, in_order, now)
+            wake_after(period(plan.phase), plan.next_transition_at, now)
         };
         let opens_at = sale.schedule.opens_at;
-        assert_eq!(at(opens_at.plus_s(-86_400), true), PERIOD_FAR);
-        assert_eq!(at(opens_at.plus_s(-86_400), false), PERIOD_UNREADY);
-        assert_eq!(at(opens_at.plus_ms(-300), true), Duration::from_millis(300));
-        assert_eq!(at(opens_at, true), PERIOD_NEAR);
+        assert_eq!(at(opens_at.plus_s(-86_400)), PERIOD_FAR);
+        assert_eq!(at(opens_at.plus_ms(-300)), Duration::from_millis(300));
+        assert_eq!(at(opens_at), PERIOD_NEAR);
     }
 }

@@ -3,11 +3,13 @@
 
 mod advice;
 mod boundaries;
+pub(crate) mod end;
 mod lead;
 mod line;
 pub(crate) mod look;
 mod observed;
 mod places;
+pub(crate) mod refusal;
 mod rehearsal;
 mod wishes;
 mod word;

@@ -73,8 +73,13 @@ pub async fn explain(client: &Client, args: &Args, now: Millis) -> anyhow::Resul
         .await
         .context("the cluster did not answer")?
         .with_context(|| format!("there is no TicketSale {} in namespace {namespace}", args.sale))?;
-    let (targets, missing) = Workloads::of(client, &namespace)
-        .observe(&sale.spec.targets)
+    let workloads = Workloads::of(client, &namespace);
+    let autoscalers = workloads
+        .autoscalers()
+        .await
+        .context("the autoscalers cannot be listed")?;
+    let (targets, missing) = workloads
+        .observe(&sale.spec.targets, &autoscalers)
         .await
         .context("the sale's workloads cannot be read")?;
     let mut moved = Vec::new();

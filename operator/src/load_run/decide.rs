@@ -323,8 +323,11 @@ fn ready_by(run: &LoadRun, made_at: Millis, due: Millis) -> Millis {
 
 fn before_start(run: &LoadRun, seen: &Seen, (job, orders): (&JobSeen, &Orders), now: Millis) -> Next {
     let of = runners(run);
+    // Unless it is we who ended it, in a look that did not come to its end: then for the reason that is still
+    // there.
     if let Some(Ended::Failed { reason: why, message }) = &job.ended
         && job.failed == 0
+        && !job.is_let_go
     {
         return fail(
             reason::JOB_LOST,

@@ -14,6 +14,8 @@
 
 pub mod collect;
 pub mod decide;
+pub mod last_failures;
+
 pub mod names;
 pub mod objects;
 pub mod orders;
@@ -139,6 +141,7 @@ pub async fn run(
             Controller::new(Api::all(client), watched.clone()).owns(jobs, watched)
         }
     };
+    last_failures::show(runs.store());
     runs.with_config(controller::Config::default().concurrency(LOOKS_AT_ONCE))
         .graceful_shutdown_on(told)
         .run(
@@ -204,18 +207,21 @@ impl Context {
                 let wait = Duration::from_millis(wait).min(PERIOD).max(REQUEUE_MIN);
                 Ok(Action::requeue(wait))
             }
-            Next::Prepare(preparation) => self.prepare(run, &preparation).await,
+            Next::Prepare(preparation) => self.prepare(run, &seen, &preparation).await,
             Next::Start(at) => self.start(run, seen, at).await,
             Next::Judge => self.judge(run, seen).await,
             Next::Fail(failure) => self.end(run, &seen, Verdict::failed(failure), now).await,
         }
     }
 
-    /// Orders first: a Job without them would have Pods that wait for a volume.
-    async fn prepare(&self, run: &LoadRun, preparation: &Preparation) -> Result<Action, Error> {
+    /// Orders first: a Job without them would have Pods that wait for a volume. What is there already is not
+    /// written again.
+    async fn prepare(&self, run: &LoadRun, seen: &Seen, preparation: &Preparation) -> Result<Action, Error> {
         let image = self.image(run).await?;
-        let orders = objects::orders(run, preparation);
-        self.apply::<ConfigMap>(run, orders).await?;
+        if seen.orders.is_none() {
+            let orders = objects::orders(run, preparation);
+            self.apply::<ConfigMap>(run, orders).await?;
+        }
         let job = objects::job(run, preparation, &self.settings, &image);
         self.apply::<Job>(run, job).await?;
         let message = format!("{} runners are being made", run.spec.runners);
@@ -284,11 +290,12 @@ impl Context {
         let job = names::job(run);
         if let Some(merged) = &verdict.merged {
             let summary = status::summary(run, &verdict, merged);
-            let load = in_one_piece(merged);
-            self.apply::<ConfigMap>(run, objects::result(run, &job, &load, &summary))
-                .await?;
+            let result = objects::result(run, &job, &in_one_piece(merged), &summary);
+            if !self.has_result(run, &job, &result).await? {
+                self.apply::<ConfigMap>(run, result).await?;
+            }
         }
-        if let Some(seen) = seen.job.as_ref().filter(|job| job.is_ours) {
+        if let Some(seen) = seen.job.as_ref().filter(|job| job.is_ours && !job.is_let_go) {
             self.let_go(run, &job, seen.ended.is_some()).await?;
         }
         let artefacts = status::artefacts(run, verdict.merged.is_some());
@@ -305,6 +312,13 @@ impl Context {
         };
         self.tell(run, type_, outcome, note).await;
         Ok(Action::await_change())
+    }
+
+    /// Whether `result` was written by a look that did not come to its end.
+    async fn has_result(&self, run: &LoadRun, job: &str, result: &Value) -> Result<bool, Error> {
+        let written = self.api::<ConfigMap>(run).get_opt(&names::result(job)).await?;
+        let data = written.and_then(|written| written.data);
+        Ok(data.is_some_and(|data| json!(data) == result["data"]))
     }
 
     /// Stops what still runs, and lets the Job go after a while. It may be gone already.

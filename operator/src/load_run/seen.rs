@@ -55,6 +55,8 @@ pub struct JobSeen {
     pub lost_indexes: Vec<u32>,
     /// How it ended, once it has.
     pub ended: Option<Ended>,
+    /// It goes by itself after a while: the last that is done to a Job.
+    pub is_let_go: bool,
 }
 
 impl JobSeen {
@@ -89,6 +91,10 @@ impl JobSeen {
             failed: count(status.failed).max(u32::try_from(lost_indexes.len()).unwrap_or(u32::MAX)),
             lost_indexes,
             ended,
+            is_let_go: job
+                .spec
+                .as_ref()
+                .is_some_and(|spec| spec.ttl_seconds_after_finished.is_some()),
         }
     }
 }

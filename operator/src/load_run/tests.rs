@@ -77,6 +77,7 @@ pub(crate) fn job(ready: u32) -> JobSeen {
         failed: 0,
         lost_indexes: Vec::new(),
         ended: None,
+        is_let_go: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a look does to workloads.
 
-use super::{Context, Error, now};
-use crate::decide::look::{Decided, decided};
+use super::{Context, Error};
+use crate::decide::look::Decided;
 use crate::events::Happening;
 use crate::targets::{Placeholders, Step, Target, Wish, Workloads};
 use kube::ResourceExt as _;
@@ -16,7 +16,12 @@ pub(super) struct Seen {
 
 impl Context {
     pub(super) async fn observe(&self, object: &TicketSale) -> Result<Seen, Error> {
-        let (targets, missing) = self.workloads(object).observe(&object.spec.targets).await?;
+        // A hand at a count that is not known yet is no hand that is not there.
+        self.autoscalers.wait_until_ready().await?;
+        let workloads = self.workloads(object);
+        let (targets, missing) = workloads
+            .observe(&object.spec.targets, &self.autoscalers.state())
+            .await?;
         Ok(Seen { targets, missing })
     }
 
@@ -80,23 +85,4 @@ impl Context {
     pub(super) fn workloads(&self, object: &TicketSale) -> Workloads {
         Workloads::of(&self.client, &object.namespace().unwrap_or_default())
     }
-}
-
-/// For a sale that ends: what there was, or its base.
-pub(super) fn given_back(
-    name: &str,
-    object: &TicketSale,
-    targets: Vec<Target>,
-    shown: Option<&TicketSaleStatus>,
-) -> Vec<Decided> {
-    let base = |target: &Target| {
-        let specs = &object.spec.targets;
-        let base = specs.iter().find(|spec| spec.name == target.name)?.base?;
-        u32::try_from(base).ok()
-    };
-    let wishes = targets
-        .iter()
-        .map(|target| Wish::GiveBack { base: base(target) })
-        .collect();
-    decided(name, targets, wishes, shown, now())
 }

@@ -4,14 +4,13 @@
 use super::act::Seen;
 use super::steer::Told;
 use super::{Context, Error, now};
-use crate::control_api::SaleState;
-use crate::decide::look::{Conclusion, Scene};
-use crate::status;
-use crate::targets::Target;
-use crate::trace::{self, Answer, Saw};
-use crate::{decide, events, health, mapping};
+use crate::decide::look::{Conclusion, REQUEUE_MIN, Scene};
+use crate::decide::refusal::sale_of;
+use crate::trace::{self, Heard, Kind, Refused};
+use crate::{decide, events, health, status};
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
+use std::time::Instant;
 use urr_api::status::LineStatus;
 use urr_api::{TicketSale, TicketSaleStatus};
 use urr_core::sale::{Phase, Sale};
@@ -22,13 +21,11 @@ impl Context {
         let (name, shown) = (object.name_any(), self.reports.newest(object));
         let shown = shown.as_ref();
         let adopted = self.adopted(object, shown);
-        let sale = match mapping::sale(&name, &decide::as_adopted(&object.spec, adopted)) {
+        let rival = self.rival(object);
+        let sale = match sale_of(&name, &object.spec, adopted, rival.as_deref()) {
             Ok(sale) => sale,
-            Err(problems) => return self.refuse(object, &problems).await,
+            Err(refusal) => return self.refuse(object, &refusal, Refused { adopted, rival }).await,
         };
-        if let Some(rival) = self.rival(object) {
-            return self.give_way(object, &rival).await;
-        }
         let elsewhere = self.experience(object);
         let Seen { targets, missing } = self.observe(object).await?;
         let told_at = now();
@@ -49,43 +46,40 @@ impl Context {
         // The control plane learns of readiness first: the rate follows capacity, both ways.
         let ready_units = scene.ready_units(&targets, told_at);
         let Told { word, known, answer } = self.tell(&scene, ready_units, told_at).await;
-        let now = now();
-        let noted = self.recorder.is_some().then(|| Noted {
-            targets: targets.clone(),
-            known,
-            told: Answer::from(&answer),
-            told_at,
-            at: now,
-        });
-        let mut choice = scene.choose(targets, &word, answer.as_ref(), now);
-        let mut control = answer;
+        let (now, decided_at) = (now(), Instant::now());
+        let mut choice = scene.choose(targets.clone(), &word, answer.as_ref(), now);
+        let mut last = None;
         if choice.shrinks() {
-            control = self.put(&sale, &word).await;
-            choice.hold_on_to(control.as_ref().ok());
+            let put = self.put(&sale, &word).await;
+            choice.hold_on_to(put.as_ref().ok());
+            last = Some(put);
         }
+        let control = last.as_ref().unwrap_or(&answer);
         let mut happened = self.scale(object, &choice.decided, shown).await?;
-        let (mut targets, places) = (scene.target_statuses(&choice), scene.places(&choice));
-        happened.extend(self.reserve(object, &mut targets, &places, shown).await?);
+        let (mut statuses, places) = (scene.target_statuses(&choice), scene.places(&choice));
+        happened.extend(self.reserve(object, &mut statuses, &places, shown).await?);
         let line = self.line(&sale, choice.plan.phase, shown, now).await;
         let said = (&word, control.as_ref());
-        let conclusion = scene.conclude(&choice, targets, said, line.clone());
+        let conclusion = scene.conclude(&choice, statuses, said, line.clone());
         measure(object, &conclusion);
-        if let Some(noted) = noted {
-            let decided = trace::Decided::of(&choice, &places, word, &conclusion);
-            self.note(object, noted.saw(&scene, Answer::from(&control), line), &decided);
-        }
+        self.note(object, shown, now, || {
+            let heard = Heard {
+                known,
+                told: (&answer).into(),
+                last: control.into(),
+                line,
+            };
+            let decided = trace::Decided::kept(&choice, &places, &word, &conclusion);
+            (Kind::kept(&scene, targets, heard, told_at), decided)
+        });
         let Conclusion { status, wake, .. } = conclusion;
         happened.extend(events::transitions(shown, &status));
         self.report(object, status).await?;
         self.teller.tell(object, &happened).await;
-        Ok(Action::requeue(wake))
-    }
-
-    fn note(&self, object: &TicketSale, saw: Saw, decided: &trace::Decided) {
-        if let Some(recorder) = &self.recorder {
-            let sale = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-            recorder.note(sale, object.uid().unwrap_or_default(), saw, decided);
-        }
+        // From the decision on, not from here: what was written meanwhile took its time, and nothing else wakes
+        // this sale before its boundary.
+        let left = wake.saturating_sub(decided_at.elapsed());
+        Ok(Action::requeue(left.max(REQUEUE_MIN)))
     }
 
     /// The rate to begin with instead of the spec's; fixed once capacity is asked for.
@@ -119,39 +113,6 @@ impl Context {
                 tracing::debug!(sale = %sale.id, error = super::chain(&error), "no figures of the line");
                 as_it_was
             }
-        }
-    }
-}
-
-/// What a trace needs of what a look used up.
-struct Noted {
-    targets: Vec<Target>,
-    known: Option<SaleState>,
-    told: Answer,
-    told_at: Millis,
-    at: Millis,
-}
-
-impl Noted {
-    fn saw(self, scene: &Scene<'_>, last: Answer, line: Option<LineStatus>) -> Saw {
-        Saw {
-            name: scene.name.to_owned(),
-            generation: scene.generation,
-            spec: scene.spec.clone(),
-            instants: Saw::instants(scene.spec),
-            shown: scene.shown.cloned(),
-            adopted: scene.adopted,
-            elsewhere: scene.elsewhere.clone(),
-            targets: self.targets,
-            missing: scene.missing.to_vec(),
-            lacks_rehearsal: scene.lacks_rehearsal.map(str::to_owned),
-            known: self.known,
-            told: self.told,
-            last,
-            line,
-            since: scene.since,
-            told_at: self.told_at,
-            at: self.at,
         }
     }
 }

@@ -12,18 +12,20 @@ mod report;
 pub(crate) mod steer;
 
 use crate::control_api::{ControlApi, ControlError};
-use crate::decide::look::PERIOD_UNREADY;
+use crate::decide::look::PERIOD_FAILED;
 use crate::events::Teller;
 use crate::health::Gates;
 use crate::lease::{Claim as Leadership, NotLeading};
 use crate::reports::Reports;
 use crate::targets::ApplyError;
 use crate::trace::Recorder;
+use crate::wake::Watches;
 use chrono::Utc;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::finalizer::{self, Event, finalizer};
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::{Store, WriterDropped};
 use kube::{Api, Client, ResourceExt as _};
 use std::sync::Arc;
 use urr_api::TicketSale;
@@ -40,6 +42,7 @@ pub struct Context {
     client: Client,
     control: ControlApi,
     known: Store<Guarded>,
+    autoscalers: Store<HorizontalPodAutoscaler>,
     reports: Reports,
     leadership: Leadership,
     teller: Teller,
@@ -51,13 +54,13 @@ pub struct Context {
 }
 
 impl Context {
-    /// Looks through `client` at the cluster, and steers through `control`, while `leadership` lasts.
-    /// `known` are the sales there are.
+    /// Looks through `client` and `watches` at the cluster, and steers through `control`, while `leadership`
+    /// lasts.
     #[must_use]
     pub fn new(
         client: Client,
         control: ControlApi,
-        known: Store<Guarded>,
+        watches: &Watches,
         leadership: Leadership,
         teller: Teller,
         gates: Gates,
@@ -66,8 +69,9 @@ impl Context {
         Self {
             client,
             control,
-            known,
-            reports: Reports::default(),
+            known: watches.sales.clone(),
+            autoscalers: watches.autoscalers.clone(),
+            reports: watches.reports.clone(),
             leadership,
             teller,
             gates,
@@ -83,6 +87,9 @@ pub enum Error {
     /// The API server.
     #[error("the cluster's API did not do it")]
     Kube(#[from] kube::Error),
+    /// What is watched is not known.
+    #[error("the watch of autoscalers has ended")]
+    Watch(#[from] WriterDropped),
     /// The control API, while closing a sale: the object stays until it answers.
     #[error("the sale could not be closed")]
     Close(#[source] ControlError),
@@ -142,7 +149,7 @@ pub fn on_error(sale: &Guarded, error: &Error) -> Action {
         error = chain(error),
         "looking at the sale failed"
     );
-    Action::requeue(PERIOD_UNREADY)
+    Action::requeue(PERIOD_FAILED)
 }
 
 fn now() -> Millis {

@@ -1,7 +1,7 @@
 //! What other sales mean for this one: who has its event, and what they have seen of its targets.
 
-use super::end::is_aborted;
 use super::{Context, Error};
+use crate::decide::end::is_aborted;
 use crate::decide::{self, Experience};
 use crate::load_run;
 use kube::Api;

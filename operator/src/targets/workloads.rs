@@ -11,6 +11,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use urr_api::spec::TargetSpec;
 use urr_core::time::Millis;
 
@@ -31,22 +32,29 @@ impl Workloads {
         }
     }
 
-    /// Reads the workloads of `specs`; what is missing comes second, in words.
+    /// Reads the workloads of `specs`; what is missing comes second, in words. `autoscalers` are all that are
+    /// known: one that a sale does not name and that comes later wakes it.
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn observe(&self, specs: &[TargetSpec]) -> Result<(Vec<Target>, Vec<String>), kube::Error> {
+    pub async fn observe(
+        &self,
+        specs: &[TargetSpec],
+        autoscalers: &[Arc<HorizontalPodAutoscaler>],
+    ) -> Result<(Vec<Target>, Vec<String>), kube::Error> {
         let (mut found, mut missing) = (Vec::new(), Vec::new());
-        let others = self.unnamed_autoscalers(specs).await?;
         for TargetSpec { name, autoscaler, .. } in specs {
             let Some(deployment) = self.deployments.get_opt(name).await? else {
                 missing.push(format!("Deployment {name}"));
                 continue;
             };
             let Some(autoscaler) = autoscaler else {
-                let rival = others.iter().find(|hpa| scales(hpa, name));
+                let is_rival = |hpa: &HorizontalPodAutoscaler| {
+                    hpa.metadata.namespace == deployment.metadata.namespace && scales(hpa, name)
+                };
+                let rival = autoscalers.iter().find(|hpa| is_rival(hpa));
                 found.push(Target {
-                    rival: rival.map(kube::ResourceExt::name_any),
+                    rival: rival.map(|hpa| hpa.name_any()),
                     ..scaled_by_hand(&deployment)
                 });
                 continue;
@@ -62,17 +70,13 @@ impl Workloads {
         Ok((found, missing))
     }
 
-    /// The autoscalers of the namespace, when one of them may scale what a sale means to scale itself.
-    async fn unnamed_autoscalers(
-        &self,
-        specs: &[TargetSpec],
-    ) -> Result<Vec<HorizontalPodAutoscaler>, kube::Error> {
-        if specs.iter().all(|target| target.autoscaler.is_some()) {
-            return Ok(Vec::new());
-        }
-        // From the API server's cache: a look a moment later sees what this one does not.
-        let cached = ListParams::default().match_any();
-        Ok(self.autoscalers.list(&cached).await?.items)
+    /// All autoscalers, for who does not watch them.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn autoscalers(&self) -> Result<Vec<Arc<HorizontalPodAutoscaler>>, kube::Error> {
+        let all = self.autoscalers.list(&ListParams::default()).await?;
+        Ok(all.items.into_iter().map(Arc::new).collect())
     }
 
     /// Carries `step` of `sale` out by server-side apply, owning only the count and our annotations.

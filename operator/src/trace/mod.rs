@@ -1,16 +1,22 @@
 //! What every look saw and decided, written down, so that another version can be asked what it would have
 //! decided: `operator run --trace FILE` writes, `operator replay FILE` asks.
 //!
-//! Looks that keep a sale as its spec says are written down; the few that refuse, abort or close one follow
-//! from the spec alone. The file is bounded, and written by the leader only.
+//! Every look at a sale that can be read is written down, by its kind; not looks that failed: they are made
+//! again. The file is bounded, and written by the leader only.
 
 mod again;
-pub mod look;
+mod answer;
+mod decided;
+mod look;
 mod recorder;
 mod replay;
+mod saw;
 mod settings;
 
-pub use look::{Answer, Decided, Look, Saw};
+pub use answer::Answer;
+pub use decided::{Decided, DecidedTarget};
+pub use look::{Look, Unreadable};
 pub use recorder::Recorder;
 pub use replay::{Args, Difference, Replayed, replay};
+pub use saw::{Ended, Heard, Kept, Kind, Refused, Saw};
 pub use settings::Settings;

@@ -1,8 +1,7 @@
 //! Writes looks down. A trace never stands in the way of a sale: what cannot be written is told once and
 //! left out.
 
-use super::Settings;
-use super::look::{Decided, Look, Saw};
+use super::{Decided, Look, Saw, Settings};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -94,9 +93,7 @@ pub(super) fn aside(file: &std::path::Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::look::Answer;
-    use std::collections::HashMap;
-    use urr_core::time::Millis;
+    use crate::trace::{Kind, Refused};
 
     fn saw() -> Saw {
         let spec = crate::mapping::tests::spec();
@@ -107,18 +104,11 @@ mod tests {
             instants: Saw::instants(&spec),
             spec,
             shown: None,
-            adopted: None,
-            elsewhere: HashMap::new(),
-            targets: Vec::new(),
-            missing: Vec::new(),
-            lacks_rehearsal: None,
-            known: None,
-            told: Answer::NotLeading,
-            last: Answer::NotLeading,
-            line: None,
-            since: Millis(0),
-            told_at: opens_at,
             at: opens_at,
+            kind: Kind::Refused(Refused {
+                adopted: None,
+                rival: Some("n/first".into()),
+            }),
         }
     }
 

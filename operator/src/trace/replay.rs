@@ -1,9 +1,10 @@
 //! `operator replay TRACE`: what this version decides where a recorded one decided, and where the two
 //! differ.
 
+use super::Look;
 use super::again;
-use super::look::Look;
 use super::recorder::aside;
+use crate::reconcile::chain;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::fmt;
@@ -125,11 +126,11 @@ fn read(file: &Path, replayed: &mut Replayed) -> anyhow::Result<()> {
         if lines.read_until(b'\n', &mut text).with_context(named)? == 0 {
             break;
         }
-        match serde_json::from_slice::<Look>(&text) {
+        match Look::read(&text) {
             Ok(look) => again_and_compare(&look, replayed),
             Err(_) if text.last() != Some(&b'\n') => replayed.is_cut = true,
             Err(error) => {
-                let line = format!("{}, line {number}: {error}", file.display());
+                let line = format!("{}, line {number}: {}", file.display(), chain(&error));
                 replayed.unreadable.push(line);
             }
         }
@@ -140,8 +141,8 @@ fn read(file: &Path, replayed: &mut Replayed) -> anyhow::Result<()> {
 fn again_and_compare(look: &Look, replayed: &mut Replayed) {
     replayed.looks += 1;
     let is = match again::decide(&look.saw) {
-        Ok(decided) => serde_json::to_value(decided).unwrap_or_default(),
-        Err(problems) => json!({"refused": problems}),
+        Some(decided) => serde_json::to_value(decided).unwrap_or_default(),
+        None => json!("to keep the sale"),
     };
     let mut found = Vec::new();
     compare("", &look.decided, &is, &mut found);
@@ -218,7 +219,9 @@ mod tests {
         let replayed = replay(&file).unwrap();
         assert!(!replayed.is_same() && replayed.is_cut);
         assert!(
-            replayed.to_string().contains("line 1: missing field"),
+            replayed
+                .to_string()
+                .contains("line 1: written by version unknown: missing field"),
             "{replayed}"
         );
         std::fs::write(&file, "{\"sale\": \"x").unwrap();

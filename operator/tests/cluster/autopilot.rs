@@ -2,19 +2,18 @@
 //! seats that come back, it says where it stands and what should be different next time, and it does not
 //! fight over a count.
 
-use crate::common::{SOON, sale, set};
+use crate::common::{SOON, autoscaler, sale, set};
 use crate::world::{World, holds, in_seconds, phase, reason};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
-use kube::api::{ListParams, PostParams};
+use kube::api::ListParams;
 use serde_json::{Value, json};
 use urr_api::TicketSale;
 use urr_core::pulse::{EDGES_MS, Pulse};
 use urr_core::room::Mode;
-use urr_testkit::eventually;
 use urr_testkit::pods::Behaviour;
+use urr_testkit::{Scope, eventually};
 
 async fn deploy(world: &World, name: &str, replicas: u32) {
     let pods = Behaviour::default();
@@ -22,7 +21,7 @@ async fn deploy(world: &World, name: &str, replicas: u32) {
 }
 
 /// A hundred reservations that took so long.
-fn pulse(ms: u32) -> Value {
+pub(crate) fn pulse(ms: u32) -> Value {
     let mut reservations = vec![0; EDGES_MS.len() + 1];
     reservations[Pulse::class_of(u128::from(ms))] = 100;
     json!({"requests": 100, "reservations": reservations})
@@ -154,15 +153,20 @@ async fn auto_begins_with_what_the_last_sale_of_the_same_targets_bore() {
     );
 }
 
-#[tokio::test]
-async fn places_are_held_on_nodes_before_the_scale_up_and_given_up_to_it() {
-    let world = World::new("places").await;
+/// Brings the PriorityClass of the manifests.
+pub(crate) async fn allow_placeholders(scope: &Scope) {
     let class = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../manifests/base/policies/priorities.yaml"
     );
     let apply = ["apply", "--server-side", "-f", class];
-    world.scope.cluster().kubectl(&apply).await.unwrap().ok().unwrap();
+    scope.cluster().kubectl(&apply).await.unwrap().ok().unwrap();
+}
+
+#[tokio::test]
+async fn places_are_held_on_nodes_before_the_scale_up_and_given_up_to_it() {
+    let world = World::new("places").await;
+    allow_placeholders(&world.scope).await;
     deploy(&world, "booking", 1).await;
     let fields = [
         ("/spec/targets", json!([{"name": "booking"}])),
@@ -323,18 +327,7 @@ async fn a_sale_that_is_over_says_what_should_be_different_next_time() {
 async fn what_an_unnamed_autoscaler_scales_is_left_alone_and_said_until_it_is_named() {
     let world = World::new("rivals").await;
     deploy(&world, "booking", 2).await;
-    let hpa: HorizontalPodAutoscaler = serde_json::from_value(json!({
-        "metadata": {"name": "booking-hpa"},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "booking"},
-            "minReplicas": 2, "maxReplicas": 9,
-            "metrics": [{"type": "Resource", "resource": {
-                "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}]
-        }
-    }))
-    .unwrap();
-    let hpas = world.scope.api::<HorizontalPodAutoscaler>();
-    hpas.create(&PostParams::default(), &hpa).await.unwrap();
+    let hpas = autoscaler(&world.scope, "booking-hpa", "booking", [2, 9]).await;
     world.announce("club-night", [-1, 1, 600], &["booking"]).await;
     let told = world
         .await_sale("club-night", "a warning", |sale| {

@@ -21,7 +21,7 @@ async fn of_two_that_both_believe_they_lead_the_earlier_is_not_heard_and_ends() 
     world.when_ended = WhenEnded::StaysDown;
     set_up(&world.scope).await;
     world.start_operator();
-    let event = announce(&world).await;
+    let event = announce(&world, Story::IsAborted).await;
     let booked = |write: &Write| write.call.path.contains("/deployments/");
     crate::story::await_writes(&world, "the first has scaled", |all| all.iter().any(booked)).await;
 

@@ -1,13 +1,11 @@
 //! What becomes of capacity when a sale closes, and what an autoscaler's bound does to one.
 
-use crate::common::SOON;
+use crate::common::{SOON, autoscaler};
 use crate::world::{World, holds, in_seconds, phase, reason};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::ResourceExt as _;
-use kube::api::PostParams;
 use serde_json::json;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use urr_api::TicketSale;
 use urr_testkit::eventually;
 use urr_testkit::pods::Behaviour;
@@ -113,7 +111,7 @@ async fn capacity_stays_as_long_after_the_closing_as_the_spec_says() {
         })
         .await;
     let before = world.faults.write_count();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.look_again("club-night").await;
     let all = world.faults.writes();
     assert!(all.len() == before, "{:?}", &all[before..]);
 }
@@ -123,22 +121,7 @@ async fn an_autoscaler_that_may_not_go_as_far_as_is_wanted_is_named_with_its_bou
     let world = World::new("capped").await;
     let pods = Behaviour::default();
     world.scope.deployment("booking", 1, &pods).await.unwrap();
-    let hpa: HorizontalPodAutoscaler = serde_json::from_value(json!({
-        "metadata": {"name": "booking-hpa"},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "booking"},
-            "minReplicas": 1, "maxReplicas": 3,
-            "metrics": [{"type": "Resource", "resource": {
-                "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}]
-        }
-    }))
-    .unwrap();
-    world
-        .scope
-        .api()
-        .create(&PostParams::default(), &hpa)
-        .await
-        .unwrap();
+    autoscaler(&world.scope, "booking-hpa", "booking", [1, 3]).await;
     let targets = json!([{"name": "booking", "autoscaler": {"name": "booking-hpa"}}]);
     let event = world
         .announce_with("club-night", IS_OPEN, &[("/spec/targets", targets)])

@@ -1,5 +1,8 @@
 //! A sale to start from, and the shared cluster with our definitions in it.
 
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::Api;
+use kube::api::PostParams;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +48,28 @@ pub(crate) fn sale(name: &str) -> Value {
             "targets": [{"name": "booking"}, {"name": "payment"}]
         }
     })
+}
+
+/// Makes an autoscaler of the Deployment `of`, that keeps between so many replicas.
+pub(crate) async fn autoscaler(
+    scope: &Scope,
+    name: &str,
+    of: &str,
+    [floor, most]: [i32; 2],
+) -> Api<HorizontalPodAutoscaler> {
+    let hpa = json!({
+        "metadata": {"name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": of},
+            "minReplicas": floor, "maxReplicas": most,
+            "metrics": [{"type": "Resource", "resource": {
+                "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}]
+        }
+    });
+    let hpas = scope.api();
+    let hpa = serde_json::from_value(hpa).unwrap();
+    hpas.create(&PostParams::default(), &hpa).await.unwrap();
+    hpas
 }
 
 /// A sound run.

@@ -1,9 +1,10 @@
 //! `operator explain`, and a trace that replays: on a sale that really runs.
 
 use crate::common::SOON;
-use crate::world::{World, holds, phase};
+use crate::world::{World, holds, phase, reason};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Duration;
 use urr_kit::clock::{Clock as _, SystemClock};
 use urr_operator::explain::{Args, explain};
@@ -68,15 +69,65 @@ async fn an_explanation_tells_phase_owners_and_what_is_short_of_a_real_sale() {
     );
 }
 
+fn lines(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn looks_that_refuse_abort_or_close_a_sale_are_in_the_trace_and_replay_too() {
+    let mut world = World::new("replay-ends").await;
+    let pods = Behaviour::default();
+    world.scope.deployment("booking", 1, &pods).await.unwrap();
+    let instants = [-10, 0, 600];
+    let event = world.announce("first", instants, &["booking"]).await;
+    world.await_replicas("booking", 4).await;
+    world.await_another_second("first").await;
+    let same = [("/spec/eventId", json!(event)), ("/spec/targets", json!([]))];
+    world.announce_with("second", instants, &same).await;
+    world
+        .await_sale("second", "refused", |sale| reason(sale, "Ready") == "Refused")
+        .await;
+    world.patch("first", json!({"abort": true})).await;
+    world
+        .await_sale("first", "Aborted", |sale| phase(sale) == "Aborted")
+        .await;
+    world.await_replicas("booking", 1).await;
+    world
+        .await_sale("second", "has the event", |sale| phase(sale) == "Open")
+        .await;
+    let delete = ["delete", "ts", "first", "second", "--timeout=60s"];
+    world.scope.kubectl(&delete).await.unwrap().ok().unwrap();
+    world.stop_operator().await;
+
+    let replayed = trace::replay(&world.trace_file()).unwrap();
+    assert!(replayed.is_same() && !replayed.is_cut, "{replayed}");
+    let lines = lines(&world.trace_file());
+    let decided = |sale: &str, kind: &str, pointer: &str| -> Vec<Value> {
+        let sale = format!("{}/{sale}", world.scope.namespace());
+        let ours = |line: &&Value| line["sale"] == *sale && line["saw"]["kind"] == *kind;
+        let all = lines.iter().filter(ours);
+        let mut all: Vec<_> = all.filter_map(|line| line.pointer(pointer).cloned()).collect();
+        all.dedup();
+        all
+    };
+    assert_eq!(decided("second", "refused", "/saw/rival").len(), 1, "{lines:#?}");
+    let step = "/decided/targets/0/step";
+    assert_eq!(
+        decided("first", "aborted", step)[0],
+        json!({"restore": {"to": 1}})
+    );
+    // What was ended by its spec has no room any more: that is the second's.
+    assert_eq!(decided("first", "deleted", "/decided/closesRoom"), [json!(false)]);
+    assert_eq!(decided("second", "deleted", "/decided/closesRoom"), [json!(true)]);
+}
+
 #[tokio::test]
 async fn a_recorded_sale_replays_without_a_difference_and_a_tampered_line_is_named() {
     let mut world = World::new("replay").await;
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("trace.ndjson");
-    world.stop_operator().await;
-    world.trace.file = Some(file.clone());
-    world.trace.mib = 64;
-    world.start_operator();
+    let file = world.trace_file();
     for (name, replicas) in [("booking", 1), ("payment", 2)] {
         let pods = Behaviour::default().ready_after(Duration::from_secs(1));
         world.scope.deployment(name, replicas, &pods).await.unwrap();
@@ -114,12 +165,9 @@ async fn a_recorded_sale_replays_without_a_difference_and_a_tampered_line_is_nam
     assert!(replayed.is_same() && !replayed.is_cut, "{replayed}");
 
     // Somebody changes what was decided in one look.
-    let text = std::fs::read_to_string(&file).unwrap();
-    let mut lines: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let nth = lines.len() / 2;
+    let mut lines = lines(&file);
+    let kept = |line: &Value| line["saw"]["kind"] == "kept";
+    let nth = lines.iter().rposition(kept).unwrap();
     let look = lines[nth]["look"].as_u64().unwrap();
     lines[nth]["decided"]["word"]["readyUnits"] = json!(99);
     let tampered: String = lines.iter().map(|line| format!("{line}\n")).collect();

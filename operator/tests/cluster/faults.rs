@@ -114,7 +114,7 @@ async fn live_through(trouble: Trouble, scope: Scope) -> End {
     set_up(&world.scope).await;
     trouble.begin(&world);
     world.start_operator();
-    let event = announce(&world).await;
+    let event = announce(&world, Story::IsAborted).await;
     let acting = Box::pin(act(world.scope.clone(), Story::IsAborted, END));
     let beside = async {
         trouble.go_on(&world).await;

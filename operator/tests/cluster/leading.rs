@@ -4,7 +4,8 @@ use crate::common::{SOON, sale, set};
 use crate::world::{WhenEnded, World, holds, phase};
 use serde_json::{Value, json};
 use std::net::TcpListener;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use urr_api::TicketSale;
 use urr_core::room::Mode;
 use urr_testkit::eventually;
@@ -47,7 +48,20 @@ async fn one_of_two_leads_and_when_its_lease_is_lost_it_ends_and_the_other_goes_
     eventually(SOON, "a second one that stands by", async || ask("ready").await)
         .await
         .unwrap();
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    second.faults.for_calls(move |call| {
+        if call.is_lease() {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        None
+    });
+    eventually(SOON, "it asks who leads again and again", async || {
+        let times = asked.load(Ordering::Relaxed);
+        (times >= 4).then_some(()).ok_or_else(|| times.to_string())
+    })
+    .await
+    .unwrap();
     assert_eq!(second.faults.write_count(), 0, "who stands by writes nothing");
     assert!(!world.has_ended());
 

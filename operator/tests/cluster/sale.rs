@@ -69,7 +69,7 @@ async fn a_sale_is_scaled_up_opened_and_given_back() {
         |sale: &TicketSale| holds(sale, "Ready") && sale.status.as_ref().unwrap().ready_replicas == Some(1);
     world.await_sale("club-night", "settled", settled).await;
     let before = world.faults.write_count();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.look_again("club-night").await;
     let all = world.faults.writes();
     assert!(all.len() == before, "{:?}", &all[before..]);
     // What was refused changed nothing: a finalizer set on a copy that was just out of date.

@@ -1,13 +1,12 @@
 //! Sales that are steered: held, ended, opened by a gate, scaled in an order, by an autoscaler, and by
 //! two operators of which one leads.
 
-use crate::common::SOON;
+use crate::common::{SOON, autoscaler};
 use crate::world::{World, holds, phase, reason};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 use urr_core::room::Mode;
@@ -78,9 +77,7 @@ async fn an_abort_closes_the_room_for_good_and_gives_capacity_back() {
     world.await_sale("club-night", "given back", seen).await;
     // It is over: a look does nothing more, whoever looks.
     let before = world.faults.write_count();
-    let annotate = ["annotate", "ts", "club-night", "looked=again"];
-    world.scope.kubectl(&annotate).await.unwrap().ok().unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.look_again("club-night").await;
     let all = world.faults.writes();
     assert!(all.len() == before, "{:?}", &all[before..]);
 }
@@ -191,18 +188,7 @@ async fn targets_come_up_in_their_order_and_size_and_leave_their_base_behind() {
 async fn where_an_autoscaler_scales_its_floor_is_moved_and_replicas_are_not() {
     let mut world = World::new("hpa").await;
     deploy(&world, "booking", 2).await;
-    let hpa: HorizontalPodAutoscaler = serde_json::from_value(json!({
-        "metadata": {"name": "booking-hpa"},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "booking"},
-            "minReplicas": 2, "maxReplicas": 9,
-            "metrics": [{"type": "Resource", "resource": {
-                "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}]
-        }
-    }))
-    .unwrap();
-    let hpas = world.scope.api::<HorizontalPodAutoscaler>();
-    hpas.create(&PostParams::default(), &hpa).await.unwrap();
+    let hpas = autoscaler(&world.scope, "booking-hpa", "booking", [2, 9]).await;
     let floored = [targets(
         &json!([{"name": "booking", "autoscaler": {"name": "booking-hpa"}}]),
     )];
@@ -292,22 +278,10 @@ async fn what_somebody_changes_in_the_window_is_set_right_and_told_once() {
     .await
     .unwrap();
     // Nothing happens, nothing is told.
-    let before = eventually(SOON, "quiet", async || {
-        let before = told().await;
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        let after = told().await;
-        if before == after {
-            Ok(after)
-        } else {
-            Err(format!("{after:?}"))
-        }
-    })
-    .await
-    .unwrap();
+    world.look_again("club-night").await;
+    let before = told().await;
     assert!(before.contains(&("DriftHealed".to_owned(), 1)), "{before:?}");
-    let annotate = ["annotate", "ts", "club-night", "looked=again"];
-    world.scope.kubectl(&annotate).await.unwrap().ok().unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.look_again("club-night").await;
     assert_eq!(told().await, before);
 }
 
@@ -319,8 +293,7 @@ async fn the_second_sale_of_one_event_gives_way_and_its_end_leaves_the_first_alo
     world
         .await_sale("first", "ready", |sale| holds(sale, "Ready"))
         .await;
-    // Creation times are whole seconds: without this the elder is a matter of UIDs.
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    world.await_another_second("first").await;
     let same = [("/spec/eventId", json!(event)), targets(&json!([]))];
     world.announce_with("second", OPEN_NOW, &same).await;
     let told = world

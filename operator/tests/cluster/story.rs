@@ -4,17 +4,21 @@
 //! A story goes on when what it waits for has happened and not by the clock, so a busy machine or an
 //! operator that was dead for seconds changes how long it takes and nothing else.
 
+use crate::autopilot::{allow_placeholders, pulse};
+use crate::common::autoscaler;
 use crate::world::{World, holds, in_seconds, patch, phase, reason};
 use http::{Method, StatusCode};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt as _;
-use kube::api::PostParams;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use urr_api::TicketSale;
 use urr_core::room::Mode;
+use urr_operator::lease;
 use urr_testkit::pods::Behaviour;
 use urr_testkit::proxy::{Fault, Write};
 use urr_testkit::{Scope, eventually};
@@ -22,11 +26,16 @@ use uuid::Uuid;
 
 pub(crate) const SALE: &str = "club-night";
 const FLOOR: &str = "payment-floor";
+const PLACEHOLDER: &str = "placeholder-";
 const ROOM: &str = "the end of the room";
 /// For one step of a story, on a machine that does everything else first.
 const STEP: Duration = Duration::from_secs(120);
 /// How often a closing is asked for that was refused for coming too soon.
 const CLOSINGS_MAX: u32 = 5;
+/// From where a pre-queue is moved to until it comes: time to hear of it, and to be killed.
+const NOTICE_S: i64 = 20;
+/// The rate to which a sale may be slowed down.
+const SLOWEST: i32 = 15;
 
 /// What is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +44,9 @@ pub(crate) enum Story {
     Closes,
     /// Opened, held, let go, and ended by its spec.
     IsAborted,
+    /// Places on nodes are held for it ahead; opened, slowed down as far as it goes by services that are not
+    /// well, and ended by its spec.
+    Reserves,
 }
 
 /// What is compared. Reports of readiness and status follow what Pods do at their own times; who was
@@ -43,6 +55,8 @@ pub(crate) enum Story {
 pub(crate) struct End {
     /// `replicas` of booking, `minReplicas` of payment's autoscaler.
     counts: [Option<i32>; 2],
+    /// Placeholders that are left.
+    places: usize,
     /// How often booking's spec was changed, as the API server counts.
     changes: Option<i64>,
     annotations: Vec<String>,
@@ -78,37 +92,42 @@ pub(crate) async fn set_up(scope: &Scope) {
     for name in ["booking", "payment"] {
         scope.deployment(name, 1, &Behaviour::default()).await.unwrap();
     }
-    let floor: HorizontalPodAutoscaler = serde_json::from_value(json!({
-        "metadata": {"name": FLOOR},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "payment"},
-            "minReplicas": 1, "maxReplicas": 5,
-            "metrics": [{"type": "Resource", "resource": {
-                "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}]
-        }
-    }))
-    .unwrap();
-    scope.api().create(&PostParams::default(), &floor).await.unwrap();
+    autoscaler(scope, FLOOR, "payment", [1, 5]).await;
 }
 
-/// Applies the sale; returns its event.
-pub(crate) async fn announce(world: &World) -> Uuid {
+/// Applies the sale of `story`; returns its event.
+pub(crate) async fn announce(world: &World, story: Story) -> Uuid {
     let targets = json!([
         {"name": "booking"},
         {"name": "payment", "stage": 1, "autoscaler": {"name": FLOOR}}
     ]);
-    let fields = [
+    let mut fields = vec![
         ("/spec/targets", targets),
         ("/spec/capacity/replicas", json!(2)),
         ("/spec/admission/ratePerSecond", json!(20)),
     ];
-    world.announce_with(SALE, [-10, 0, 900], &fields).await
+    if story != Story::Reserves {
+        return world.announce_with(SALE, [-10, 0, 900], &fields).await;
+    }
+    *world.services.pulse.lock().unwrap() = Some(pulse(2500));
+    fields.extend([
+        ("/spec/capacity/placeholders", json!("Reserve")),
+        ("/spec/capacity/leadSeconds", json!(0)),
+        (
+            "/spec/admission/adaptive",
+            json!({"minRatePerSecond": SLOWEST, "maxRatePerSecond": 20}),
+        ),
+    ]);
+    // Within the ten minutes for which places are held.
+    world.announce_with(SALE, [500, 510, 1200], &fields).await
 }
 
 /// Does what people do in `story`, each time when it is time. `false`: the end did not come within `limit`.
 pub(crate) async fn act(scope: Scope, story: Story, limit: Duration) -> bool {
     let is_ready = |sale: &TicketSale| phase(sale) == "Open" && holds(sale, "Ready");
-    sees(&scope, "open and ready", STEP, is_ready).await.unwrap();
+    if story != Story::Reserves {
+        sees(&scope, "open and ready", STEP, is_ready).await.unwrap();
+    }
     let given_back = |sale: &TicketSale| {
         let status = sale.status.clone().unwrap_or_default();
         status.ready_replicas == Some(1)
@@ -117,20 +136,7 @@ pub(crate) async fn act(scope: Scope, story: Story, limit: Duration) -> bool {
         Story::Closes => {
             let is_over =
                 |sale: &TicketSale| phase(sale) == "Closed" && holds(sale, "Ready") && given_back(sale);
-            let is_refused = |sale: &TicketSale| {
-                let seen = sale.status.as_ref().and_then(|status| status.observed_generation);
-                reason(sale, "RoomActive") == "Refused" && seen == sale.metadata.generation
-            };
-            for _ in 0..CLOSINGS_MAX {
-                // The control plane wants five seconds' notice; an operator may be dead for some of it.
-                patch(&scope, SALE, json!({"schedule": {"closesAt": in_seconds(9)}})).await;
-                let either = |sale: &TicketSale| is_over(sale) || is_refused(sale);
-                match sees(&scope, "the end", limit, either).await {
-                    Ok(sale) if is_refused(&sale) => {}
-                    outcome => return outcome.is_ok(),
-                }
-            }
-            false
+            close(&scope, limit, is_over).await
         }
         Story::IsAborted => {
             patch(&scope, SALE, json!({"hold": true})).await;
@@ -142,7 +148,62 @@ pub(crate) async fn act(scope: Scope, story: Story, limit: Duration) -> bool {
             let is_over = |sale: &TicketSale| phase(sale) == "Aborted" && given_back(sale);
             sees(&scope, "the end", limit, is_over).await.is_ok()
         }
+        Story::Reserves => {
+            let has_places = |sale: &TicketSale| {
+                let targets = sale.status.iter().flat_map(|status| &status.targets);
+                let held: Vec<_> = targets.map(|target| target.reserved).collect();
+                !held.is_empty() && held.iter().all(Option::is_some)
+            };
+            sees(&scope, "places are held", STEP, has_places).await.unwrap();
+            // Once the pre-queue has begun it cannot be moved again: who is dead now must not miss the notice.
+            await_leader(&scope).await;
+            let soon = json!({"preQueueAt": in_seconds(NOTICE_S), "opensAt": in_seconds(NOTICE_S + 1)});
+            patch(&scope, SALE, json!({"schedule": soon})).await;
+            let is_slow = |sale: &TicketSale| {
+                let rate = sale.status.as_ref().and_then(|status| status.rate_per_second);
+                is_ready(sale) && rate == Some(SLOWEST)
+            };
+            sees(&scope, "slowed down", STEP, is_slow).await.unwrap();
+            patch(&scope, SALE, json!({"abort": true})).await;
+            let is_over = |sale: &TicketSale| phase(sale) == "Aborted" && given_back(sale);
+            sees(&scope, "the end", limit, is_over).await.is_ok()
+        }
     }
+}
+
+/// Moves the closing near and waits for it; again where that was refused for coming too soon: the control
+/// plane wants five seconds' notice, and an operator may be dead for some of it.
+async fn close(scope: &Scope, limit: Duration, is_over: impl Fn(&TicketSale) -> bool) -> bool {
+    let is_refused = |sale: &TicketSale| {
+        let seen = sale.status.as_ref().and_then(|status| status.observed_generation);
+        reason(sale, "RoomActive") == "Refused" && seen == sale.metadata.generation
+    };
+    for _ in 0..CLOSINGS_MAX {
+        patch(scope, SALE, json!({"schedule": {"closesAt": in_seconds(9)}})).await;
+        let either = |sale: &TicketSale| is_over(sale) || is_refused(sale);
+        match sees(scope, "the end", limit, either).await {
+            Ok(sale) if is_refused(&sale) => {}
+            outcome => return outcome.is_ok(),
+        }
+    }
+    false
+}
+
+/// Waits until an operator that leads is seen to live.
+async fn await_leader(scope: &Scope) {
+    let leases = scope.api::<Lease>();
+    let renewed = async || {
+        let lease = leases.get_opt(lease::NAME).await.unwrap();
+        let renewed = lease.and_then(|lease| lease.spec?.renew_time);
+        renewed.map(|at| at.0)
+    };
+    let before = renewed().await;
+    eventually(STEP, "a renewed lease", async || {
+        let now = renewed().await;
+        (now > before).then_some(()).ok_or_else(|| format!("{now:?}"))
+    })
+    .await
+    .unwrap();
 }
 
 async fn sees(
@@ -167,6 +228,9 @@ pub(crate) async fn end(world: &World, event: Uuid) -> End {
     let floor: HorizontalPodAutoscaler = world.scope.api().get(FLOOR).await.unwrap();
     let sale: TicketSale = world.scope.api().get(SALE).await.unwrap();
     let room = world.rooms.get(event).await.unwrap();
+    let deployments = world.scope.api::<Deployment>();
+    let deployments = deployments.list(&ListParams::default()).await.unwrap();
+    let is_placeholder = |found: &&Deployment| found.name_any().starts_with(PLACEHOLDER);
     let ours = [booking.annotations(), floor.annotations()].map(|all| {
         let ours = all.keys().filter(|key| key.starts_with("urr.guru"));
         ours.cloned().collect::<Vec<_>>()
@@ -187,6 +251,7 @@ pub(crate) async fn end(world: &World, event: Uuid) -> End {
     let mut held: Vec<bool> = carried_out.filter_map(says_held).collect();
     held.dedup();
     End {
+        places: deployments.iter().filter(is_placeholder).count(),
         counts: [
             booking.spec.and_then(|spec| spec.replicas),
             floor.spec.and_then(|spec| spec.min_replicas),
@@ -211,7 +276,14 @@ fn deed(write: &Write) -> Option<(&'static str, String)> {
         let body: Value = serde_json::from_slice(&write.call.body).unwrap_or_default();
         body.pointer(pointer).map(Value::to_string).unwrap_or_default()
     };
-    if path.contains("/deployments/") {
+    if path.contains(&format!("/deployments/{PLACEHOLDER}")) {
+        let of = if path.contains("booking") {
+            "places for booking"
+        } else {
+            "places for payment"
+        };
+        Some((of, asked("/spec/replicas")))
+    } else if path.contains("/deployments/") {
         Some(("booking", asked("/spec/replicas")))
     } else if path.contains("/horizontalpodautoscalers/") {
         Some(("payment's floor", asked("/spec/minReplicas")))
@@ -245,11 +317,14 @@ pub(crate) async fn play(
     world.kill_operator().await;
     (world.lease_seconds, world.process) = (3, process);
     set_up(&world.scope).await;
+    if story == Story::Reserves {
+        allow_placeholders(&world.scope).await;
+    }
     let before = world.faults.write_count();
     assert_eq!(before, 0, "written before there was a sale");
     crash(&world);
     world.start_operator();
-    let event = announce(&world).await;
+    let event = announce(&world, story).await;
     let mut acting = Box::pin(act(world.scope.clone(), story, limit));
     let crashed = tokio::select! {
         biased;

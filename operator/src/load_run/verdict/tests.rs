@@ -7,22 +7,18 @@ use super::super::runner::pieces;
 use super::super::tests::{OPENS_AT, SCENARIO, orders, run, scenario};
 use super::*;
 use k8s_openapi::api::core::v1::ConfigMap;
+use samples::nobody_came;
 use urr_loadgen::segments::Segment;
 use urr_loadgen::segments::handover::fingerprint;
 
+#[path = "../../../tests/samples/mod.rs"]
+mod samples;
+
 /// A result as a runner that saw nothing would have it.
 pub(crate) fn part(segment: &str, change: impl FnOnce(&mut SegmentResult)) -> SegmentResult {
-    let mut part: SegmentResult = serde_json::from_value(serde_json::json!({
-        "segment": segment, "scenario": scenario().name, "seed": scenario().seed,
-        "startedAt": OPENS_AT.0 - 5000, "opensAt": OPENS_AT.0, "finishedAt": OPENS_AT.0 + 20_000,
-        "funnel": urr_loadgen::measure::Funnel::default(),
-        "steps": [], "series": [], "personas": [],
-        "generator": urr_loadgen::result::Generator::default(),
-        "goose": urr_loadgen::result::GooseSummary::default(),
-        "cutShort": null,
-        "observations": urr_loadgen::observe::Observations::default(),
-    }))
-    .unwrap();
+    let scenario = scenario();
+    let instants = [OPENS_AT.plus_s(-5), OPENS_AT];
+    let mut part = nobody_came(segment, (&scenario.name, scenario.seed), instants);
     change(&mut part);
     part
 }

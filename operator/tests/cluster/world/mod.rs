@@ -1,29 +1,27 @@
 //! A world for one test of the operator: a namespace with the RBAC of the manifests, the real URR control
 //! plane on real stores, and operators that can be stopped, killed, and made to lose their connection.
 
-use crate::common::{SOON, sale, scope, set};
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::routing::{get, put};
-use axum::{Json, Router};
+mod sales;
+mod services;
+
+pub(crate) use sales::{holds, in_seconds, patch, phase, reason};
+pub(crate) use services::Services;
+
+use crate::common::{SOON, scope};
 use futures::FutureExt as _;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use urr_api::TicketSale;
-use urr_core::room::Room;
 use urr_kit::Ctx;
-use urr_kit::clock::{Clock as _, SystemClock};
+use urr_kit::clock::SystemClock;
 use urr_kit::state::rooms::Rooms;
 use urr_kit::testing::TestBed;
 use urr_operator::run;
+use urr_testkit::Scope;
 use urr_testkit::proxy::{Faults, Proxy};
-use urr_testkit::{Scope, eventually};
-use uuid::Uuid;
 
 /// A control plane for sales, and an operator in a namespace of its own.
 pub(crate) struct World {
@@ -47,8 +45,8 @@ pub(crate) struct World {
     pub(crate) process: Option<&'static str>,
     /// What it is told of runners.
     pub(crate) runners: urr_operator::load_run::Settings,
-    /// What it writes down.
-    pub(crate) trace: urr_operator::trace::Settings,
+    /// Where it writes its looks down.
+    trace: tempfile::TempDir,
     operator: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
@@ -82,53 +80,6 @@ impl Drop for World {
         for task in &self.tasks {
             task.abort();
         }
-    }
-}
-
-/// The services behind the door, as far as the control plane asks them: what they say can be changed.
-#[derive(Clone)]
-pub(crate) struct Services {
-    pub(crate) seats: Arc<Mutex<Value>>,
-    /// Tier 2's figures and how the services feel; they do not say while there is nothing.
-    pub(crate) queue: Arc<Mutex<Option<Value>>>,
-    pub(crate) pulse: Arc<Mutex<Option<Value>>>,
-}
-
-impl Default for Services {
-    fn default() -> Self {
-        let seats = json!({"capacity": 100, "free": 100, "held": 0, "sold": 0, "sections": []});
-        Self {
-            seats: Arc::new(Mutex::new(seats)),
-            queue: Arc::default(),
-            pulse: Arc::default(),
-        }
-    }
-}
-
-impl Services {
-    fn router(self) -> Router {
-        fn said(what: &Mutex<Option<Value>>) -> Result<Json<Value>, StatusCode> {
-            what.lock()
-                .unwrap()
-                .clone()
-                .map(Json)
-                .ok_or(StatusCode::NOT_FOUND)
-        }
-        let seats = |State(s): State<Self>| async move { Json(s.seats.lock().unwrap().clone()) };
-        let told = |State(_): State<Self>, Path(_): Path<Uuid>| async { Json(json!({})) };
-        Router::new()
-            .route("/internal/sales/{id}", put(told))
-            .route("/internal/seats/summary/{id}", get(seats))
-            .route(
-                "/internal/queue/summary/{id}",
-                get(|State(s): State<Self>| async move { said(&s.queue) }),
-            )
-            .route(
-                "/actuator/pulse",
-                get(|State(s): State<Self>| async move { said(&s.pulse) }),
-            )
-            .route("/health", get(|| async {}))
-            .with_state(self)
     }
 }
 
@@ -191,7 +142,7 @@ impl World {
             when_ended: WhenEnded::Restarts,
             process: None,
             runners: urr_operator::load_run::Settings::default(),
-            trace: urr_operator::trace::Settings::default(),
+            trace: tempfile::tempdir().unwrap(),
             operator: None,
         };
         world.start_operator();
@@ -207,8 +158,16 @@ impl World {
             lease_seconds: self.lease_seconds,
             listen: self.listen,
             runners: self.runners.clone(),
-            trace: self.trace.clone(),
+            trace: urr_operator::trace::Settings {
+                file: Some(self.trace_file()),
+                mib: 64,
+            },
         }
+    }
+
+    /// Every look of the world's own operators; of one that is a process of its own, none.
+    pub(crate) fn trace_file(&self) -> PathBuf {
+        self.trace.path().join("trace.ndjson")
     }
 
     /// Another one beside the world's own, through a proxy of its own, until it is dropped.
@@ -282,92 +241,6 @@ impl World {
         stop.cancel();
         tokio::time::timeout(SOON, running).await.unwrap().unwrap();
     }
-
-    /// Applies a sale whose instants are so many seconds from now; returns its event.
-    pub(crate) async fn announce(&self, name: &str, instants: [i64; 3], targets: &[&str]) -> Uuid {
-        let targets: Vec<Value> = targets.iter().map(|name| json!({"name": name})).collect();
-        self.announce_with(name, instants, &[("/spec/targets", json!(targets))])
-            .await
-    }
-
-    /// As [`World::announce`], with more fields set.
-    pub(crate) async fn announce_with(
-        &self,
-        name: &str,
-        [pre_queue, opens, closes]: [i64; 3],
-        fields: &[(&str, Value)],
-    ) -> Uuid {
-        let mut document = sale(name);
-        let event = Uuid::new_v4();
-        for (pointer, value) in [
-            ("/spec/eventId", json!(event)),
-            ("/spec/seats", json!(100)),
-            ("/spec/schedule/preQueueAt", in_seconds(pre_queue)),
-            ("/spec/schedule/opensAt", in_seconds(opens)),
-            ("/spec/schedule/closesAt", in_seconds(closes)),
-        ] {
-            set(&mut document, pointer, &value);
-        }
-        for (pointer, value) in fields {
-            set(&mut document, pointer, value);
-        }
-        let apply = ["apply", "--server-side", "-f", "-"];
-        self.scope
-            .kubectl_with(&apply, &document.to_string())
-            .await
-            .unwrap()
-            .ok()
-            .unwrap();
-        event
-    }
-
-    /// Merges `spec` into the sale's, as `kubectl patch` does.
-    pub(crate) async fn patch(&self, name: &str, spec: Value) {
-        patch(&self.scope, name, spec).await;
-    }
-
-    /// Waits until the waiting room's record is as `look` wants it.
-    pub(crate) async fn await_room(&self, event: Uuid, what: &str, look: impl Fn(&Room) -> bool) -> Room {
-        eventually(SOON, what, async || {
-            let room = self.rooms.get(event).await.map_err(|error| error.to_string())?;
-            match room {
-                Some(room) if look(&room) => Ok(room),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await
-        .unwrap()
-    }
-
-    pub(crate) async fn await_sale(
-        &self,
-        name: &str,
-        what: &str,
-        look: impl Fn(&TicketSale) -> bool,
-    ) -> TicketSale {
-        let seen = |sale: &TicketSale| {
-            if look(sale) {
-                Ok(())
-            } else {
-                Err(format!("{:?}", sale.status))
-            }
-        };
-        self.scope.await_object(name, what, SOON, seen).await.unwrap()
-    }
-
-    pub(crate) async fn await_replicas(&self, target: &str, replicas: i32) -> Deployment {
-        self.scope
-            .await_replicas(target, replicas, replicas, SOON)
-            .await
-            .unwrap()
-    }
-}
-
-/// Merges `spec` into the sale's, as `kubectl patch` does.
-pub(crate) async fn patch(scope: &Scope, name: &str, spec: Value) {
-    let patch = json!({"spec": spec}).to_string();
-    let args = ["patch", "ts", name, "--type=merge", "--patch", &patch];
-    scope.kubectl(&args).await.unwrap().ok().unwrap();
 }
 
 /// The real binary, until it ends; dropped, it is killed.
@@ -413,35 +286,4 @@ async fn allow_operator(scope: &Scope) {
         .unwrap()
         .ok()
         .unwrap();
-}
-
-/// The instant so many seconds from now, as a spec has it.
-pub(crate) fn in_seconds(seconds: i64) -> Value {
-    let instant = SystemClock.now().plus_s(seconds);
-    json!(Timestamp::from_millisecond(instant.0).unwrap().to_string())
-}
-
-pub(crate) fn phase(sale: &TicketSale) -> &str {
-    sale.status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref())
-        .unwrap_or_default()
-}
-
-pub(crate) fn holds(sale: &TicketSale, condition: &str) -> bool {
-    let conditions = sale
-        .status
-        .as_ref()
-        .map(|status| status.conditions.as_slice())
-        .unwrap_or_default();
-    conditions
-        .iter()
-        .any(|found| found.type_ == condition && found.status == "True")
-}
-
-/// The reason of a condition.
-pub(crate) fn reason(sale: &TicketSale, condition: &str) -> String {
-    let conditions = sale.status.iter().flat_map(|status| &status.conditions);
-    let mut found = conditions.filter(|found| found.type_ == condition);
-    found.next().map(|found| found.reason.clone()).unwrap_or_default()
 }
