@@ -97,17 +97,23 @@ fn short(kind: &str) -> &'static str {
 
 /// Every kind with its schema.
 fn kinds() -> Vec<(&'static str, Value)> {
-    let mut kinds = Vec::new();
-    #[cfg(feature = "cluster")]
-    for (name, definition) in ["ticketsale", "loadrun"].into_iter().zip(urr_api::crds()) {
-        let version = definition.spec.versions.into_iter().next();
-        let schema = version.and_then(|version| version.schema?.open_api_v3_schema);
-        if let Some(schema) = schema.and_then(|schema| serde_json::to_value(schema).ok()) {
-            kinds.push((name, schema));
-        }
-    }
-    kinds.push(("scenario", urr_loadgen::Scenario::json_schema()));
-    kinds
+    let scenario = ("scenario", urr_loadgen::Scenario::json_schema());
+    cluster_kinds().chain([scenario]).collect()
+}
+
+#[cfg(feature = "cluster")]
+fn cluster_kinds() -> impl Iterator<Item = (&'static str, Value)> {
+    let kinds = ["ticketsale", "loadrun"].into_iter().zip(urr_api::crds());
+    kinds.filter_map(|(name, definition)| {
+        let version = definition.spec.versions.into_iter().next()?;
+        let schema = version.schema?.open_api_v3_schema?;
+        Some((name, serde_json::to_value(schema).ok()?))
+    })
+}
+
+#[cfg(not(feature = "cluster"))]
+fn cluster_kinds() -> impl Iterator<Item = (&'static str, Value)> {
+    std::iter::empty()
 }
 
 /// `schema` with what it refers to.
