@@ -1,5 +1,5 @@
 //! The last looks at a sale: aborted by its spec, or deleted. What is decided on the way is
-//! [`decide::end`]'s.
+//! [`crate::decide::end`]'s.
 
 use super::{Context, Error, now};
 use crate::decide::end::Ending;

@@ -70,7 +70,11 @@ mod tests {
                 assert!(within <= allowed + u64::from(CREDIT) + 1, "{within}");
             }
             // What lateness cost came back.
-            assert!(turns.len() as u64 * 100 >= 3 * allowed * 95, "{} appends in 3 s", turns.len());
+            assert!(
+                turns.len() as u64 * 100 >= 3 * allowed * 95,
+                "{} appends in 3 s",
+                turns.len()
+            );
         }
     }
 
