@@ -110,10 +110,7 @@ async fn capacity_stays_as_long_after_the_closing_as_the_spec_says() {
             holds(sale, "Ready") && status.ready_replicas == Some(1) && status.next_transition_at.is_none()
         })
         .await;
-    let before = world.faults.write_count();
-    world.look_again("club-night").await;
-    let all = world.faults.writes();
-    assert!(all.len() == before, "{:?}", &all[before..]);
+    world.await_idle("club-night").await;
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ const FLOOR: &str = "payment-floor";
 const PLACEHOLDER: &str = "placeholder-";
 const ROOM: &str = "the end of the room";
 /// For one step of a story, on a machine that does everything else first.
-const STEP: Duration = Duration::from_secs(120);
+pub(crate) const STEP: Duration = Duration::from_secs(120);
 /// How often a closing is asked for that was refused for coming too soon.
 const CLOSINGS_MAX: u32 = 5;
 /// From where a pre-queue is moved to until it comes: time to hear of it, and to be killed.
@@ -270,7 +270,8 @@ pub(crate) async fn end(world: &World, event: Uuid) -> End {
     }
 }
 
-fn deed(write: &Write) -> Option<(&'static str, String)> {
+/// What a write did, and to what; nothing where it only told.
+pub(crate) fn deed(write: &Write) -> Option<(&'static str, String)> {
     let path = &write.call.path;
     let asked = |pointer: &str| {
         let body: Value = serde_json::from_slice(&write.call.body).unwrap_or_default();

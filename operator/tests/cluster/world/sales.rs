@@ -114,6 +114,24 @@ impl World {
         }
     }
 
+    /// Waits until a look at `sale` writes nothing, as what is left to tell of an end may take some more, and
+    /// sees that it remains so.
+    pub(crate) async fn await_idle(&self, sale: &str) {
+        let written = async || {
+            let before = self.faults.write_count();
+            self.look_again(sale).await;
+            self.faults.writes().split_off(before)
+        };
+        eventually(SOON, "a look that writes nothing", async || {
+            let new = written().await;
+            new.is_empty().then_some(()).ok_or_else(|| format!("{new:?}"))
+        })
+        .await
+        .unwrap();
+        let new = written().await;
+        assert!(new.is_empty(), "{new:?}");
+    }
+
     /// Waits until whatever is made is younger than `sale`: creation times are whole seconds, and among
     /// sales of one second the elder is a matter of UIDs.
     pub(crate) async fn await_another_second(&self, sale: &str) {
