@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
     }
     // `RUST_LOG=urr_bench=info` tells what a figure is made of; the table alone goes to stdout.
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::from_default_env())
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off")))
         .with_writer(std::io::stderr)
         .init();
     let engines = Engines::start(EngineOptions {
