@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use urr_core::time::Millis;
 use urr_testkit::proxy::{Call, Counting, Faults, Write};
 
-/// So long without a write is quiet: looks at what lacks something come every two seconds.
+/// So long without a write is quiet: what news wakes is looked at and reported within it.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// Two proxies' records. Renewing the lease goes by the clock and not by looks: it is not counted.

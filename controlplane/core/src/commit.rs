@@ -5,8 +5,8 @@
 //! spaces its own by [`GAP_US`] times the number of replicas whose blocks it has seen within the
 //! last second. However large the crowd and however many the replicas, the sale costs at most
 //! [`APPENDS_PER_S`] appends, each of two items; up to nine replicas the window stays within 25 ms.
-//! One or few replicas use less than the budget: nobody feels [`WINDOW_US`], and every append costs the store two
-//! writes and both sides as much CPU as a hundred joins do.
+//! One or few replicas use less than the budget: nobody feels [`WINDOW_US`], and every append costs two writes
+//! and the work of a transaction, however many joins share it.
 //! A lone join after a quiet moment never waits: the gap is between appends, not before them.
 
 /// Appends a second of one sale, all replicas together: 780 item writes, under the 800 that a sale

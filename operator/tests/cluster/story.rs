@@ -1,4 +1,4 @@
-//! Two sales that are played from start to end, whatever happens to their operator meanwhile, and what is
+//! Sales that are played from start to end, whatever happens to their operator meanwhile, and what is
 //! compared afterwards.
 //!
 //! A story goes on when what it waits for has happened and not by the clock, so a busy machine or an
