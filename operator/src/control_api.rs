@@ -9,6 +9,7 @@ use urr_core::adaptive::Pace;
 use urr_core::plan::{Hand, Plan};
 use urr_core::sale::{Problem, Sale, SaleId};
 use urr_core::snapshot::Snapshot;
+use urr_kit::trace::{self, Work};
 
 /// One call; two of them fit between two looks at a sale that is near.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -185,8 +186,20 @@ async fn state(request: RequestBuilder) -> Result<SaleState, ControlError> {
 }
 
 async fn answered(request: RequestBuilder) -> Result<reqwest::Response, ControlError> {
-    let answer = request
-        .send()
+    let span = trace::step(Work::Elsewhere, || "control API".to_owned());
+    let answer = trace::within(span, async {
+        let request = match trace::traceparent() {
+            Some(traceparent) => request.header("traceparent", traceparent),
+            None => request,
+        };
+        let answer = request.send().await;
+        match &answer {
+            Ok(answer) => trace::note("http.response.status_code", answer.status().as_u16()),
+            Err(_) => trace::failed(),
+        }
+        answer
+    });
+    let answer = answer
         .await
         .map_err(|error| ControlError::Unreachable(error.into()))?;
     let status = answer.status();

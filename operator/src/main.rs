@@ -6,8 +6,10 @@ use kube::Client;
 use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 use urr_core::time::Millis;
+use urr_kit::StartError;
+use urr_kit::telemetry::{self, LogFormat, LogSettings};
+use urr_kit::trace::{Guard as Traces, TraceSettings};
 use urr_operator::load_run::runner;
 use urr_operator::{crd, explain, run, trace};
 
@@ -18,6 +20,8 @@ use urr_operator::{crd, explain, run, trace};
     about = "Keeps a cluster as its TicketSale objects want it"
 )]
 struct Cli {
+    #[command(flatten)]
+    traces: TraceSettings,
     #[command(subcommand)]
     command: Command,
 }
@@ -41,18 +45,37 @@ enum Command {
     Explain(explain::Args),
 }
 
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+/// Starts the log, and traces where an endpoint is set.
+fn log(traces: &TraceSettings) -> Result<Option<Traces>, StartError> {
+    // The exporter of spans is a client too.
+    run::choose_tls();
+    let settings = LogSettings {
+        log_format: LogFormat::Json,
+        log_filter: std::env::var("RUST_LOG")
+            .ok()
+            .filter(|filter| !filter.is_empty())
+            .unwrap_or_else(|| "info".to_owned()),
+    };
+    telemetry::start_log(&settings, traces, "urr-operator")
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> anyhow::Result<()> {
+    let Cli { traces, command } = Cli::parse();
+    let traces = match command {
+        Command::Run(_) | Command::Runner(_) => log(&traces)?,
+        _ => None,
+    };
+    let runtime = tokio::runtime::Runtime::new().context("starting the async runtime")?;
+    let ended = runtime.block_on(run_command(command));
+    drop(runtime);
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    ended
+}
+
+async fn run_command(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Crd { out: None } => Ok(std::io::stdout().write_all(crd::yaml()?.as_bytes())?),
         Command::Crd { out: Some(dir) } => {
             for file in crd::files()? {
@@ -62,13 +85,8 @@ async fn main() -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Run(config) => {
-            log();
-            run::run(*config).await
-        }
+        Command::Run(config) => Box::pin(run::run(*config)).await,
         Command::Runner(args) => {
-            log();
-            run::choose_tls();
             let client = Client::try_default()
                 .await
                 .context("a runner runs in a cluster")?;

@@ -112,7 +112,7 @@ impl Hub {
                     chain(&error)
                 )),
             }
-            let snapshot = self.snapshotter.take(&subject, warnings).await;
+            let snapshot = Box::pin(self.snapshotter.take(&subject, warnings)).await;
             let json = match serde_json::to_string(&snapshot) {
                 Ok(json) => json.into(),
                 Err(error) => {

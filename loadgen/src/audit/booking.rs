@@ -3,6 +3,7 @@
 use super::{CollectError, Store};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, FromRow, PgConnection};
+use std::collections::HashMap;
 use urr_core::{
     audit::{Item, Reservation, ReservationStatus, Seat, SeatStatus},
     sale::SaleId,
@@ -15,6 +16,8 @@ pub(super) struct Sold {
     pub(super) seats: Vec<Seat>,
     pub(super) reservations: Vec<Reservation>,
     pub(super) items: Vec<Item>,
+    /// Transfers that handed a reservation over, and which.
+    pub(super) handed_over: HashMap<Uuid, Uuid>,
 }
 
 #[derive(FromRow)]
@@ -60,6 +63,10 @@ SELECT i.reservation_id, i.seat_id, i.fencing_token
 FROM reservation_items i JOIN reservations r ON r.id = i.reservation_id
 WHERE r.event_id = $1";
 
+const HANDED_OVER_SQL: &str = "
+SELECT t.id, t.reservation_id FROM ticket_transfers t JOIN reservations r ON r.id = t.reservation_id
+WHERE r.event_id = $1 AND t.status = 'completed'";
+
 /// Reads everything in one snapshot, so that a sale going on meanwhile cannot look inconsistent.
 pub(super) async fn read(url: &str, sale: SaleId) -> Result<Sold, CollectError> {
     let read = |what| CollectError::read::<sqlx::Error>(Store::Postgres, what);
@@ -85,6 +92,11 @@ pub(super) async fn read(url: &str, sale: SaleId) -> Result<Sold, CollectError> 
         .fetch_all(&mut *tx)
         .await
         .map_err(read("reservation items"))?;
+    let handed_over: Vec<(Uuid, Uuid)> = sqlx::query_as(HANDED_OVER_SQL)
+        .bind(sale)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(read("transfers"))?;
     tx.commit().await.map_err(read("anything"))?;
     Ok(Sold {
         seats: seats.into_iter().map(seat).collect::<Result<_, _>>()?,
@@ -97,6 +109,7 @@ pub(super) async fn read(url: &str, sale: SaleId) -> Result<Sold, CollectError> 
                 fencing_token: row.fencing_token,
             })
             .collect(),
+        handed_over: handed_over.into_iter().collect(),
     })
 }
 

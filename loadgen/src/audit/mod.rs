@@ -96,6 +96,7 @@ pub async fn collect(
         &stores.provider_url,
         sale.id,
         &sold.reservations,
+        &sold.handed_over,
     )
     .await?;
     observed.polls = after.cost_since(before, stores.sales).or(observed.polls);

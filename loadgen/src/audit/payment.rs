@@ -3,7 +3,10 @@
 use super::{CollectError, Store};
 use serde::Deserialize;
 use sqlx::{Connection as _, FromRow, PgConnection};
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 use urr_core::{
     audit::{Charge, Payment, PaymentKind, PaymentStatus, Reservation},
     sale::SaleId,
@@ -66,11 +69,17 @@ pub(super) async fn read(
     provider_url: &str,
     sale: SaleId,
     reservations: &[Reservation],
+    handed_over: &HashMap<Uuid, Uuid>,
 ) -> Result<Money, CollectError> {
     let (rows, ledger) = tokio::try_join!(rows(url), ledger(provider_url))?;
     let ours: HashSet<Uuid> = reservations.iter().map(|reservation| reservation.id).collect();
     let (mut payments, mut elsewhere) = (Vec::new(), HashSet::new());
-    for row in rows {
+    for mut row in rows {
+        if row.payment_type == "transfer" {
+            row.target = row
+                .target
+                .and_then(|transfer| handed_over.get(&transfer).copied());
+        }
         let reserved_here = row.target.is_some_and(|target| ours.contains(&target));
         if row.event_id == Some(sale) || reserved_here {
             payments.push(payment(row)?);

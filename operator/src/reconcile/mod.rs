@@ -135,7 +135,16 @@ pub async fn reconcile(sale: Arc<Guarded>, context: Arc<Context>) -> Result<Acti
             Event::Cleanup(sale) => context.close(&sale).await,
         }
     };
-    let looked = finalizer(&sales, FINALIZER, sale, look).await;
+    // Begins a trace that goes on in the control plane (R-OBS-02).
+    let span = urr_kit::trace::root("look");
+    let looked = urr_kit::trace::within(span, async {
+        let looked = Box::pin(finalizer(&sales, FINALIZER, sale, look)).await;
+        if looked.is_err() {
+            urr_kit::trace::failed();
+        }
+        looked
+    });
+    let looked = looked.await;
     let outcome = if looked.is_ok() { "done" } else { "failed" };
     metrics::counter!("operator_looks_total", "outcome" => outcome).increment(1);
     looked.map_err(|error| Error::Finalizer(Box::new(error)))

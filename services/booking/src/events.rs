@@ -7,9 +7,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use urr_core::time::Millis;
 use urr_kit::events::{
-    Envelope, RESERVATION_CANCELLED, RESERVATION_CONFIRMED, RESERVATION_CREATED, RESERVATION_EVENTS,
+    Envelope, MEMBERSHIP_ACTIVATED, MEMBERSHIP_EVENTS, MEMBERSHIP_REJECTED, MembershipActivated,
+    PurchaseRejected, RESERVATION_CANCELLED, RESERVATION_CONFIRMED, RESERVATION_CREATED, RESERVATION_EVENTS,
     RESERVATION_REJECTED, ReservationCancelled, ReservationConfirmed, ReservationCreated,
-    ReservationRejected, outbox,
+    ReservationRejected, TRANSFER_COMPLETED, TRANSFER_EVENTS, TRANSFER_REJECTED, TransferCompleted, outbox,
 };
 use uuid::Uuid;
 
@@ -135,6 +136,7 @@ pub(crate) async fn cancelled(
         seat_ids: seats.to_vec(),
         reason: reason.to_owned(),
         was_paid: before.payment_status == PaymentStatus::Completed,
+        transfer_id: before.transfer_id,
     };
     tell(conn, RESERVATION_CANCELLED, before, now, &payload).await
 }
@@ -167,4 +169,58 @@ async fn tell(
     let now = Millis(now.timestamp_millis());
     let envelope = envelope(kind, reservation.id, Some(reservation.user_id), now, payload)?;
     outbox::enqueue(conn, RESERVATION_EVENTS, &envelope).await
+}
+
+/// A ticket changed hands.
+pub(crate) async fn transfer_completed(
+    conn: &mut PgConnection,
+    told: &TransferCompleted,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let now = Millis(now.timestamp_millis());
+    let envelope = Envelope::new(TRANSFER_COMPLETED, "transfer", told.transfer_id, now, told)
+        .map_err(|error| sqlx::Error::Encode(error.into()))?
+        .by(told.buyer_id);
+    outbox::enqueue(conn, TRANSFER_EVENTS, &envelope).await
+}
+
+/// A term of membership began.
+pub(crate) async fn membership_activated(
+    conn: &mut PgConnection,
+    told: &MembershipActivated,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let now = Millis(now.timestamp_millis());
+    let envelope = Envelope::new(MEMBERSHIP_ACTIVATED, "membership", told.membership_id, now, told)
+        .map_err(|error| sqlx::Error::Encode(error.into()))?
+        .by(told.user_id);
+    outbox::enqueue(conn, MEMBERSHIP_EVENTS, &envelope).await
+}
+
+/// What a payment was for that bought nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bought {
+    /// A ticket from another fan.
+    Transfer,
+    /// A membership.
+    Membership,
+}
+
+/// A payment came for something that is not to be had: payment refunds it (`paid-means-ticket`).
+pub(crate) async fn purchase_rejected(
+    conn: &mut PgConnection,
+    what: Bought,
+    cause: &Envelope,
+    payload: &PurchaseRejected,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    let (kind, aggregate, topic) = match what {
+        Bought::Transfer => (TRANSFER_REJECTED, "transfer", TRANSFER_EVENTS),
+        Bought::Membership => (MEMBERSHIP_REJECTED, "membership", MEMBERSHIP_EVENTS),
+    };
+    let mut envelope = Envelope::new(kind, aggregate, payload.reference_id, now, payload)
+        .map_err(|error| sqlx::Error::Encode(error.into()))?
+        .caused_by(cause);
+    envelope.user_id = cause.user_id;
+    outbox::enqueue(conn, topic, &envelope).await
 }

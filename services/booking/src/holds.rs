@@ -3,15 +3,19 @@
 //! Who may hold at all (law `no-back-door`) is the handler's question; here it is whether, now, and
 //! these seats.
 
+mod change;
+
 use crate::events;
 use crate::expiry;
 use crate::filter::{Filter, Verdict};
 use crate::reservation;
 use crate::store::hold::{self, Hold, HoldRequest, Outcome};
+use crate::store::memberships;
 use crate::store::sales::{self, Terms};
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use urr_core::presale::Tier;
 use urr_core::time::Millis;
 use urr_kit::SharedClock;
 use urr_kit::wire;
@@ -36,6 +40,14 @@ pub enum Refusal {
     /// R-BOOK-14.
     #[error("The sale is closed")]
     Closed,
+    /// R-BOOK-14: fans of a higher tier come first.
+    #[error("The sale is not open to {} yet: members of the artist come first, by tier", .tier.as_str())]
+    Presale {
+        /// What the caller is to the artist.
+        tier: Tier,
+        /// From when on he may buy.
+        opens_at: Millis,
+    },
     /// The show was called off.
     #[error("The event has been cancelled")]
     EventCancelled,
@@ -60,6 +72,12 @@ pub enum Refusal {
     /// R-BOOK-04.
     #[error("At most {TICKETS_PER_USER_MAX} tickets per person for this event")]
     OverLimit,
+    /// R-BOOK-09: no such reservation of the caller's.
+    #[error("Reservation not found")]
+    NoReservation,
+    /// R-BOOK-09: it is paid, given up, or its time is over.
+    #[error("The seats of this reservation cannot be changed any more")]
+    NotPending,
 }
 
 /// Why there is no hold.
@@ -126,14 +144,25 @@ impl Holds {
         &self.filter
     }
 
-    /// Whether anything of the event can be reserved now, and how.
+    /// Whether `user` can reserve anything of the event now, and how. Only while a presale lasts is anything
+    /// asked about the user.
     ///
     /// # Errors
-    /// `NoEvent`, `NotOpen`, `Closed`, `EventCancelled`; what the database fails with.
-    pub async fn allowed(&self, event: Uuid) -> Result<Allowed, HoldError> {
+    /// `NoEvent`, `NotOpen`, `Presale`, `Closed`, `EventCancelled`; what the database fails with.
+    pub async fn allowed(&self, event: Uuid, user: Uuid) -> Result<Allowed, HoldError> {
         let now = self.clock.now();
         let terms = self.terms(event, now).await?.ok_or(Refusal::NoEvent)?;
-        Ok(judge(&terms, self.defaults, now)?)
+        let allowed = judge(&terms, self.defaults, now)?;
+        if let Some((artist, presale)) = terms.presale()
+            && !presale.is_over(now)
+        {
+            let tier = memberships::tier(&self.pool, user, artist, wire::at(now)).await?;
+            let opens_at = presale.opens_at(tier);
+            if now < opens_at {
+                return Err(Refusal::Presale { tier, opens_at }.into());
+            }
+        }
+        Ok(allowed)
     }
 
     /// Holds all of `seats` for `user`, or none. `true` beside the hold when this call made it.
@@ -153,7 +182,7 @@ impl Holds {
         if seats.is_empty() {
             return Err(Refusal::NoSeats.into());
         }
-        let allowed = self.allowed(event).await?;
+        let allowed = self.allowed(event, user).await?;
         check_number(seats.len(), allowed.seats_per_booking)?;
         let now = self.clock.now();
         let expires_at = now.plus_s(allowed.hold_ttl_s);
@@ -311,6 +340,9 @@ mod tests {
             hold_ttl_s: Some(60),
             seats_per_booking: None,
             cancelled: false,
+            artist_id: None,
+            sale_start_date: None,
+            sale_end_date: None,
         };
         let defaults = Defaults {
             hold_ttl_s: 300,

@@ -1,4 +1,4 @@
-//! Booking: seats, holds, reservations, tickets.
+//! Booking: seats, holds, reservations, tickets; memberships, and tickets that change hands.
 //!
 //! Owns the truth about seats. Redis turns losers of a race away ([`filter`]), Postgres decides
 //! ([`store::hold`]), every later write compares fencing tokens ([`store::settle`]), and what nobody
@@ -9,6 +9,8 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)
 )]
 
+mod artists;
+pub mod by_house;
 pub mod consumer;
 mod events;
 pub mod expiry;
@@ -16,11 +18,14 @@ pub mod filter;
 pub mod holds;
 mod http;
 pub mod map;
+pub mod membership;
 pub mod reservation;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 
+use artists::Artists;
 use consumer::Listener;
 use filter::Filter;
 use holds::{Defaults, Holds};
@@ -78,6 +83,7 @@ pub(crate) struct Booking {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) holds: Holds,
     pub(crate) maps: SeatMaps,
+    pub(crate) artists: Artists,
     pub(crate) defaults: Defaults,
 }
 
@@ -103,6 +109,12 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         secrets: Arc::clone(&ctx.secrets),
         holds: Holds::new(pool.clone(), filter.clone(), Arc::clone(&clock), defaults),
         maps: SeatMaps::new(pool.clone(), Arc::clone(&clock)),
+        artists: Artists::new(
+            pool.clone(),
+            ctx.internal(),
+            &ctx.settings.urls.catalog,
+            Arc::clone(&clock),
+        ),
         defaults,
     };
     let sweep = expiry::run(

@@ -51,6 +51,9 @@ pub enum Refusal {
     /// Somebody else took a seat after the hold had ended.
     #[error("The hold on the seats was lost")]
     HoldLost,
+    /// Other seats were chosen after the payment had begun.
+    #[error("The price of the reservation has changed")]
+    PriceChanged,
     /// The payer is not the owner.
     #[error("The reservation belongs to another user")]
     NotOwner,

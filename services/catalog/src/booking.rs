@@ -176,6 +176,12 @@ impl Booking {
         self.client.get_json(&self.url("admin/recent-reservations")).await
     }
 
+    /// Asks booking to bring a reservation into a status: `{message, reservation}`.
+    pub(crate) async fn set_status(&self, id: Uuid, wanted: &Value) -> Result<Value, InternalError> {
+        let url = self.url(&format!("admin/reservations/{id}/status"));
+        self.client.send(Method::PATCH, &url, Some(wanted)).await
+    }
+
     /// A page of all reservations, as booking spells it: `{reservations, pagination}`.
     pub(crate) async fn reservations(&self, query: &str) -> Result<Value, InternalError> {
         self.client

@@ -1,9 +1,10 @@
 //! An event as stored and as shown.
 
 use crate::status::derived;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::FromRow;
+use urr_core::presale::{Presale, Tier};
 use urr_core::time::Millis;
 use urr_kit::{events::EventChanged, wire};
 use uuid::Uuid;
@@ -81,10 +82,15 @@ impl Event {
         row
     }
 
-    /// When each tier may buy (R-MEM-04): diamond at the sale's start, the others later.
+    /// When each tier may buy (R-MEM-04), as booking enforces it: none where the sale is too short for it.
     pub(crate) fn presale(&self) -> Option<Value> {
         self.artist_id?;
-        self.sale_start_date.map(presale_from)
+        let presale = Presale::of_sale(millis(self.sale_start_date?), self.sale_end_date.map(millis))?;
+        let opens = |tier| wire::text(wire::at(presale.opens_at(tier)));
+        Some(json!({
+            "diamond": opens(Tier::Diamond), "gold": opens(Tier::Gold),
+            "silver": opens(Tier::Silver), "bronze": opens(Tier::Bronze),
+        }))
     }
 
     /// What others keep a copy of.
@@ -104,11 +110,6 @@ impl Event {
             poster_image_url: self.poster_image_url.clone(),
         }
     }
-}
-
-pub(crate) fn presale_from(sale_start: DateTime<Utc>) -> Value {
-    let after = |hours| wire::text(sale_start + Duration::hours(hours));
-    json!({"diamond": after(0), "gold": after(1), "silver": after(24), "bronze": after(48)})
 }
 
 fn millis(instant: DateTime<Utc>) -> Millis {

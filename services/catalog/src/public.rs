@@ -1,6 +1,6 @@
 //! What everybody may read.
 
-use crate::{App, booking::Booking, event::presale_from};
+use crate::{App, booking::Booking};
 use axum::{Router, extract::State, routing::get};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -85,6 +85,7 @@ pub(crate) fn router() -> Router<App> {
 pub(crate) fn internal(secrets: &Secrets) -> Router<App> {
     Router::new()
         .route("/internal/events/{id}/queue-info", get(queue_info))
+        .route("/internal/artists/{id}", get(artist_info))
         .layer(require_internal(secrets))
 }
 
@@ -158,7 +159,7 @@ async fn artist(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<
         .iter()
         .map(|event| {
             let mut row = event.listed(at);
-            row["pre_sale_schedule"] = event.sale_start_date.map_or(Value::Null, presale_from);
+            row["pre_sale_schedule"] = event.presale().unwrap_or(Value::Null);
             row
         })
         .collect();
@@ -170,6 +171,16 @@ async fn artist(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<
 async fn queue_info(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {
     let event = app.store.event(id).await?.ok_or_else(not_found)?;
     Ok(Json(json!({"title": event.title, "artist": event.artist_name})))
+}
+
+/// What booking keeps a copy of, for memberships.
+async fn artist_info(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {
+    let artist = app
+        .store
+        .artist(id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("Artist not found"))?;
+    Ok(Json(artist.row()))
 }
 
 pub(crate) fn not_found() -> ApiError {

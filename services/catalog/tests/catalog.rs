@@ -127,6 +127,9 @@ async fn a_new_event_gets_its_seats_and_opens_by_the_clock() {
     let world = World::new().await;
     let mut draft = world.draft("Spring Tour", 60);
     draft["seatLayoutId"] = json!(world.layout().await);
+    // R-MEM-04: long enough for a presale.
+    let end = world.bed.clock().now().plus_s(72 * 3600);
+    draft["saleEndDate"] = json!(wire::text(wire::at(end)));
     assert_eq!(
         world
             .call(
@@ -357,4 +360,91 @@ async fn the_queue_hears_what_it_shows_and_strangers_do_not() {
     let token = world.bed.ctx().secrets.internal_api_token.clone();
     let (_, info) = answer(&world.internal, call(Some(token))).await;
     assert_eq!(info, json!({"title": "Night", "artist": "The Waves"}));
+}
+
+#[tokio::test]
+async fn quirk_14_an_admin_ends_a_reservation_through_booking_and_is_audited() {
+    // R-ADM-02; api-contract.md section 8.
+    let world = World::new().await;
+    let mut draft = world.draft("Autumn Tour", 0);
+    draft["ticketTypes"] = json!([{"name": "Standing", "price": 50_000, "totalQuantity": 5}]);
+    let (status, made) = world.admin(Method::POST, "/api/admin/events", Some(draft)).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let unknown = format!("/api/admin/reservations/{}/status", Uuid::new_v4());
+    let wish = Some(json!({"status": "cancelled"}));
+    let (status, _) = world
+        .call(Method::PATCH, &unknown, Some(Role::User), wish.clone())
+        .await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        world.admin(Method::PATCH, &unknown, wish.clone()).await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        world.admin(Method::PATCH, &unknown, Some(json!({}))).await.0,
+        StatusCode::BAD_REQUEST
+    );
+    let pool = world
+        .bed
+        .ctx()
+        .postgres("booking", &urr_booking::store::MIGRATOR)
+        .await
+        .unwrap();
+    let id: Uuid = sqlx::query_scalar(
+        "INSERT INTO reservations (id, user_id, event_id, reservation_number, total_amount, status, expires_at,
+             operation, created_at, updated_at)
+         VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'R1', 1, 'pending', now(), 'standing',
+             now(), now()) RETURNING id",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    let path = format!("/api/admin/reservations/{id}/status");
+    let (status, refused) = world
+        .admin(Method::PATCH, &path, Some(json!({"status": "confirmed"})))
+        .await;
+    assert_eq!(status, StatusCode::CONFLICT, "{refused}");
+    let (status, ended) = world.admin(Method::PATCH, &path, wish).await;
+    assert_eq!(
+        (status, &ended["reservation"]["status"]),
+        (StatusCode::OK, &json!("cancelled")),
+        "{ended}"
+    );
+    let catalog = world
+        .bed
+        .ctx()
+        .postgres("catalog", &urr_catalog::MIGRATOR)
+        .await
+        .unwrap();
+    let audited: Vec<Uuid> =
+        sqlx::query_scalar("SELECT target_id FROM admin_audit_logs WHERE action = 'RESERVATION_STATUS'")
+            .fetch_all(&catalog)
+            .await
+            .unwrap();
+    assert_eq!(audited, [id], "what was done, and nothing that was not");
+}
+
+#[tokio::test]
+async fn r_mem_01_booking_is_told_what_an_artist_is_called_and_costs() {
+    let world = World::new().await;
+    let (_, made) = world
+        .admin(Method::POST, "/api/admin/events", Some(world.draft("Tour", 60)))
+        .await;
+    let artist = made["event"]["artist_id"].as_str().unwrap();
+    // R-MEM-04: an hour's sale has no presale, and none is promised.
+    let id = made["event"]["id"].as_str().unwrap();
+    let (_, detail) = world.get(&format!("/api/events/{id}")).await;
+    assert_eq!(detail["preSaleSchedule"], Value::Null);
+    let ask = |path: String| {
+        let token = format!("Bearer {}", world.bed.ctx().secrets.internal_api_token);
+        let request = Request::builder().uri(path).header("authorization", token);
+        answer(&world.internal, request.body(Body::empty()).unwrap())
+    };
+    let (status, told) = ask(format!("/internal/artists/{artist}")).await;
+    assert_eq!(
+        (status, &told["name"], &told["membership_price"]),
+        (StatusCode::OK, &json!("The Waves"), &json!(30_000))
+    );
+    let (status, _) = ask(format!("/internal/artists/{}", Uuid::new_v4())).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }

@@ -24,6 +24,7 @@ use urr_kit::{
     error::ApiError,
     identity::{Identity, Role, read_headers},
     internal::breaker::{self, Breaker, Outcome},
+    trace::{self, Work},
 };
 
 /// 100 calls, half of them failures, 10 trials (R-RES-01). It rests for 2 s at first and at most 10:
@@ -112,7 +113,12 @@ impl Inner {
         if !self.with(room, |breaker| breaker.admits(started)) {
             return Err(resting());
         }
-        let answer = async {
+        let work = match backend {
+            Backend::Mounted(_) => Work::Here,
+            Backend::Remote(_) => Work::Elsewhere,
+        };
+        let span = trace::step(work, || room.name().to_owned());
+        let answer = trace::within(span, async {
             match backend {
                 Backend::Mounted(router) => {
                     let Ok(response) = router.clone().oneshot(request).await;
@@ -121,7 +127,7 @@ impl Inner {
                 }
                 Backend::Remote(base) => self.proxy.send(room.name(), base, request).await,
             }
-        };
+        });
         let answer = tokio::time::timeout(deadline, answer).await;
         let outcome = answer.as_ref().map_or(Outcome::Failed, |(_, outcome)| *outcome);
         let now = self.instant();

@@ -66,6 +66,8 @@ mod tests {
             (Method::GET, "/api/seats/events/x"),
             (Method::GET, "/api/seats/layouts"),
             (Method::POST, "/api/seats/reserve"),
+            // R-BOOK-09.
+            (Method::PUT, "/api/seats/reservation/x"),
             (Method::POST, "/api/reservations"),
             (Method::POST, "/api/reservations/"),
         ] {

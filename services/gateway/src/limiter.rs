@@ -52,7 +52,9 @@ impl Category {
         let cancels = path
             .strip_prefix("/api/reservations/")
             .is_some_and(|rest| rest.ends_with("/cancel"));
-        if cancels || matches!(path, "/api/seats/reserve" | "/api/reservations") {
+        // Other seats (R-BOOK-09) cost what a hold costs.
+        let changes = *method == Method::PUT && under(path, "/api/seats/reservation");
+        if cancels || changes || matches!(path, "/api/seats/reserve" | "/api/reservations") {
             return Some(Self::Booking);
         }
         Some(Self::General)
@@ -161,6 +163,8 @@ mod tests {
                 "/api/reservations/x/cancel",
                 Some(Category::Booking),
             ),
+            (Method::PUT, "/api/seats/reservation/x", Some(Category::Booking)),
+            (Method::GET, "/api/seats/reservation/x", Some(Category::General)),
             (Method::GET, "/api/reservations/my", Some(Category::General)),
             (Method::GET, "/api/events", Some(Category::General)),
             (Method::GET, "/vwr-api/vwr/check/a/b", None),

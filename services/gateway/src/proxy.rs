@@ -17,7 +17,7 @@ use hyper_util::client::legacy::{
 };
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::time::Duration;
-use urr_kit::{error::ApiError, internal::breaker::Outcome};
+use urr_kit::{error::ApiError, internal::breaker::Outcome, trace};
 
 /// Connections kept per service. 512 in flight at 10 ms each is 50,000 calls a second, more than
 /// two cores bear.
@@ -77,6 +77,8 @@ impl Proxy {
         // The client library sets its own.
         request.headers_mut().remove(header::HOST);
         hop::strip(request.headers_mut());
+        // Services believe what comes from here: it is our trace, or none.
+        trace::inject(request.headers_mut());
         match self.try_thrice(request).await {
             Ok(mut response) => {
                 let outcome = if response.status().is_server_error() {

@@ -30,6 +30,7 @@ pub mod store;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trace;
 pub mod wire;
 
 pub use clock::{Clock, SharedClock};

@@ -90,6 +90,7 @@ impl Booking {
             "paymentId": payment.id,
             "userId": payment.user_id,
             "buyerId": payment.user_id,
+            "amount": payment.amount,
         });
         self.post(&format!("{}/{step}", self.url(target)), &body).await
     }

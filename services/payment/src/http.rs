@@ -253,7 +253,7 @@ async fn by_reservation(
 async fn to_the_end<T: Send + 'static>(
     saga: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> ApiResult<T> {
-    match tokio::spawn(saga).await {
+    match tokio::spawn(urr_kit::trace::carried(saga)).await {
         Ok(result) => result.map_err(wire_error),
         Err(died) => Err(ApiError::internal(died)),
     }
@@ -330,7 +330,7 @@ fn wire_error(error: Error) -> ApiError {
              payable until it expires; please retry.",
         ),
         Error::Compensated => ApiError::conflict(
-            "The reservation was lost before the payment arrived. The payment is refunded in full.",
+            "What was to be paid for was gone before the payment arrived. The payment is refunded in full.",
         )
         .with_field("refunded", true),
         Error::NotConfirmed => ApiError::bad_request("Only a confirmed payment can be cancelled"),

@@ -296,6 +296,48 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
+    /// The same for a payment that bought nothing.
+    pub(crate) async fn decide_refund_of_payment(
+        tx: &mut PgConnection,
+        id: Uuid,
+        reason: &str,
+        now: Millis,
+    ) -> sqlx::Result<bool> {
+        let done = sqlx::query(
+            "UPDATE payments SET updated_at = $2, status = 'refunding', refund_reason = $3, \
+             next_check_at = $2 WHERE id = $1 AND status = 'confirmed'",
+        )
+        .bind(id)
+        .bind(wire::at(now))
+        .bind(reason)
+        .execute(tx)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// The same for what `user` paid for a transfer.
+    pub(crate) async fn decide_refund_of_transfer(
+        tx: &mut PgConnection,
+        transfer: Uuid,
+        user: Uuid,
+        reason: &str,
+        now: Millis,
+    ) -> sqlx::Result<bool> {
+        // By the index of live payments, whose expression this is.
+        let done = sqlx::query(
+            "UPDATE payments SET updated_at = $2, status = 'refunding', refund_reason = $4, next_check_at = $2 \
+             WHERE COALESCE(reservation_id, reference_id) = $1 AND user_id = $3 \
+               AND payment_type = 'transfer' AND status = 'confirmed'",
+        )
+        .bind(transfer)
+        .bind(wire::at(now))
+        .bind(user)
+        .bind(reason)
+        .execute(tx)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// refunding -> refunded, in the caller's transaction (the event goes with it).
     pub(crate) async fn record_refund(
         tx: &mut PgConnection,

@@ -123,24 +123,31 @@ async fn without_the_guard_the_same_race_asks_the_provider_again_and_loses_the_c
     world
         .behave(json!({ "latencyMsMin": 30, "latencyMsMax": 60 }))
         .await;
-    let order = world.order().await;
-    race(&world, &order, FailPoints::without_charge_guard()).await;
-    world.recover().await;
-    let asked = world
-        .count("SELECT count(*) FROM payment_logs WHERE action = 'confirm'")
-        .await;
-    assert!(asked > 1, "the race did not happen");
-    let (kept, _) = world.charged(&order).await;
-    let ticket = world.reservation(&order).await == "confirmed";
-    assert!(
-        kept == 1 && !ticket,
-        "the guard is not what keeps the law: {kept} kept, ticket {ticket}"
-    );
+    // The charge is lost if another click took the order over before its answer came, as in three races of four:
+    // which of the clicks the provider charges is chance.
+    for _ in 0..RACES_MAX {
+        let order = world.order().await;
+        race(&world, &order, FailPoints::without_charge_guard()).await;
+        world.recover().await;
+        let (kept, _) = world.charged(&order).await;
+        assert_eq!(kept, 1, "the provider itself charges an order once");
+        if world.reservation(&order).await != "confirmed" {
+            let asked = world
+                .count("SELECT count(*) FROM payment_logs WHERE action = 'confirm'")
+                .await;
+            assert!(asked > 1, "a charge was lost that nobody raced for");
+            return;
+        }
+    }
+    panic!("the guard is not what keeps the law: {RACES_MAX} races and no charge lost");
 }
+
+/// So many lucky races in a row happen once in 10^12.
+const RACES_MAX: usize = 20;
 
 async fn race(world: &World, order: &world::Order, fail_points: FailPoints) {
     let payments = world.payments(fail_points);
-    let keys: Vec<String> = (0..8).map(|n| format!("key-{n}")).collect();
+    let keys: Vec<String> = (0..8).map(|n| format!("{}-{n}", order.order_id)).collect();
     futures::future::join_all(keys.iter().map(|key| order.pay(&payments, key))).await;
 }
 

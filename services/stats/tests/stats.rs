@@ -85,6 +85,7 @@ impl History {
                 seat_ids,
                 reason: "USER_REQUEST".to_owned(),
                 was_paid: confirmed,
+                transfer_id: None,
             };
             self.add(RESERVATION_EVENTS, RESERVATION_CANCELLED, &payload);
         }

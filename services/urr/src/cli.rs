@@ -14,6 +14,7 @@ use urr_kit::{
     secrets::{Secrets, TokenKeys},
     settings::Settings,
     telemetry::{self, LogSettings},
+    trace::{Callers, TraceSettings},
 };
 
 /// URR's services.
@@ -26,6 +27,8 @@ use urr_kit::{
 pub struct Cli {
     #[command(flatten)]
     log: LogSettings,
+    #[command(flatten)]
+    traces: TraceSettings,
     /// Threads that run requests. One per core beyond the first is enough; parsing and hashing
     /// have their own.
     #[arg(long, env = "URR_WORKER_THREADS", global = true, default_value_t = 2)]
@@ -194,34 +197,46 @@ where
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    telemetry::init(&cli.log);
+    let traces = telemetry::start(&cli.log, &cli.traces, cli.command.process_name()).inspect_err(|_| {
+        // Whoever reads the log hears why there is nothing more in it.
+        telemetry::init(&cli.log);
+    })?;
+    let ended = serve(cli.worker_threads, cli.command);
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    ended
+}
+
+fn serve(worker_threads: usize, command: Command) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cli.worker_threads.max(1))
+        .worker_threads(worker_threads.max(1))
         .enable_all()
         .build()
         .context("starting the async runtime")?
-        .block_on(dispatch(cli.command))
+        .block_on(dispatch(command))
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<()> {
+    let callers = command.callers();
     macro_rules! one {
         ($args:expr, $room:ident) => {{
             let args = *$args;
             let ctx = context(args.settings)?;
             let service = $room::start(&ctx, args.config).await?;
-            host::one(&ctx, args.listen, service).await
+            host::one(&ctx, args.listen, service, callers).await
         }};
     }
     match command {
         Command::All(args) => {
             let ctx = context(args.settings.clone())?;
             let all = rooms::all(&ctx, &args).await?;
-            host::all(&ctx, args.listen, args.internal_listen, all).await
+            host::all(&ctx, args.listen, args.internal_listen, all, callers).await
         }
         Command::Gateway(args) => {
             let ctx = context(args.settings.clone())?;
-            let service = urr_gateway::start(&ctx, &args.config, rooms::remote(&ctx)).await?;
-            host::one(&ctx, args.listen, service).await
+            let gateway = urr_gateway::start(&ctx, &args.config, rooms::remote(&ctx)).await?;
+            host::gateway(&ctx, args.listen, gateway, callers).await
         }
         Command::Edge(args) => {
             let keys =
@@ -229,7 +244,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             let shutdown = CancellationToken::new();
             let clock = SystemClock::shared();
             let edge = urr_gateway::edge::start(keys, &args.config, clock, shutdown.clone())?;
-            host::edge(args.listen, args.ops_listen, edge, shutdown).await
+            host::edge(args.listen, args.ops_listen, edge, shutdown, callers).await
         }
         Command::Auth(args) => one!(args, urr_auth),
         Command::Catalog(args) => one!(args, urr_catalog),
@@ -243,6 +258,41 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Page(args) => one!(args, urr_page),
         Command::Control(args) => one!(args, urr_controlplane),
         Command::Testpay(args) => one!(args, urr_testpay),
+    }
+}
+
+impl Command {
+    /// What the process is called where its traces are looked at.
+    const fn process_name(&self) -> &'static str {
+        match self {
+            Self::All(_) => "urr",
+            Self::Gateway(_) => "urr-gateway",
+            Self::Edge(_) => "urr-edge",
+            Self::Auth(_) => "urr-auth",
+            Self::Catalog(_) => "urr-catalog",
+            Self::Vwr(_) => "urr-vwr",
+            Self::Queue(_) => "urr-queue",
+            Self::Booking(_) => "urr-booking",
+            Self::Payment(_) => "urr-payment",
+            Self::Stats(_) => "urr-stats",
+            Self::Community(_) => "urr-community",
+            Self::Notification(_) => "urr-notification",
+            Self::Page(_) => "urr-page",
+            Self::Control(_) => "urr-control",
+            Self::Testpay(_) => "urr-testpay",
+        }
+    }
+
+    /// Who calls at its address. The waiting room and its page have the ingress before them and nothing else
+    /// (manifests/overlays/production/ingress.yaml).
+    fn callers(&self) -> Callers {
+        match self {
+            Self::All(args) => Callers::anybody(&args.gateway.trusted_proxies),
+            Self::Gateway(args) => Callers::anybody(&args.config.trusted_proxies),
+            Self::Edge(args) => Callers::anybody(&args.config.edge_trusted_proxies),
+            Self::Vwr(_) | Self::Page(_) => Callers::anybody(&[]),
+            _ => Callers::Services,
+        }
     }
 }
 

@@ -15,18 +15,43 @@ use urr_kit::{
     ctx::Ctx,
     error::BoxError,
     service::{self, Service, Task},
+    trace::Callers,
 };
 
 /// One service: public, internal and ops paths on one address.
-pub(crate) async fn one(ctx: &Ctx, listen: SocketAddr, service: Service) -> anyhow::Result<()> {
+pub(crate) async fn one(
+    ctx: &Ctx,
+    listen: SocketAddr,
+    service: Service,
+    callers: Callers,
+) -> anyhow::Result<()> {
     let app = service.app(ctx);
     let mut tasks = service.tasks;
-    tasks.push(listener(service.name, listen, app, &ctx.shutdown).await?);
+    tasks.push(listener(service.name, listen, app, &ctx.shutdown, callers).await?);
+    run(tasks, ctx.shutdown.clone()).await
+}
+
+/// The gateway alone. It answers every path that is not ops': a fallback beside its own would take them all.
+pub(crate) async fn gateway(
+    ctx: &Ctx,
+    listen: SocketAddr,
+    gateway: Service,
+    callers: Callers,
+) -> anyhow::Result<()> {
+    let outside = service::ops(gateway.name, ctx).fallback_service(gateway.router);
+    let mut tasks = gateway.tasks;
+    tasks.push(listener(gateway.name, listen, outside, &ctx.shutdown, callers).await?);
     run(tasks, ctx.shutdown.clone()).await
 }
 
 /// The gateway on its public address, every mounted service's internal paths on the other.
-pub(crate) async fn all(ctx: &Ctx, public: SocketAddr, internal: SocketAddr, all: All) -> anyhow::Result<()> {
+pub(crate) async fn all(
+    ctx: &Ctx,
+    public: SocketAddr,
+    internal: SocketAddr,
+    all: All,
+    callers: Callers,
+) -> anyhow::Result<()> {
     let mut inside = service::ops("urr", ctx);
     let mut tasks = all.gateway.tasks;
     for service in all.mounted {
@@ -34,9 +59,9 @@ pub(crate) async fn all(ctx: &Ctx, public: SocketAddr, internal: SocketAddr, all
         tasks.extend(service.tasks);
     }
     let inside = inside.fallback(service::not_found);
-    tasks.push(listener("internal", internal, inside, &ctx.shutdown).await?);
+    tasks.push(listener("internal", internal, inside, &ctx.shutdown, Callers::Services).await?);
     let outside = service::ops("gateway", ctx).fallback_service(all.gateway.router);
-    tasks.push(listener("gateway", public, outside, &ctx.shutdown).await?);
+    tasks.push(listener("gateway", public, outside, &ctx.shutdown, callers).await?);
     run(tasks, ctx.shutdown.clone()).await
 }
 
@@ -46,11 +71,12 @@ pub(crate) async fn edge(
     ops: SocketAddr,
     edge: Edge,
     shutdown: CancellationToken,
+    callers: Callers,
 ) -> anyhow::Result<()> {
     let mut tasks = edge.tasks;
     let inside = edge.ops.fallback(service::not_found);
-    tasks.push(listener("ops", ops, inside, &shutdown).await?);
-    tasks.push(listener("edge", public, edge.router, &shutdown).await?);
+    tasks.push(listener("ops", ops, inside, &shutdown, Callers::Services).await?);
+    tasks.push(listener("edge", public, edge.router, &shutdown, callers).await?);
     run(tasks, shutdown).await
 }
 
@@ -60,6 +86,7 @@ async fn listener(
     address: SocketAddr,
     router: Router,
     shutdown: &CancellationToken,
+    callers: Callers,
 ) -> Result<Task, StartError> {
     let listener = TcpListener::bind(address)
         .await
@@ -69,7 +96,7 @@ async fn listener(
     tracing::info!(service = name, %address, "listening");
     let shutdown = shutdown.clone();
     Ok(Task::new(name, async move {
-        service::serve(listener, router, shutdown)
+        service::serve_to(callers, listener, router, shutdown)
             .await
             .map_err(BoxError::from)
     }))

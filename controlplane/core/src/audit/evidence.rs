@@ -281,7 +281,7 @@ pub struct Payment {
     pub order_id: String,
     /// What it is for.
     pub kind: PaymentKind,
-    /// Which reservation, transfer or membership.
+    /// Which reservation or membership; of a transfer the reservation it handed over, if it did.
     pub target: Option<Uuid>,
     /// KRW.
     pub amount: i64,

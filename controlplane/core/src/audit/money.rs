@@ -1,6 +1,8 @@
 //! paid-means-ticket: the provider's ledger against tickets, order by order.
 //!
-//! The ledger is the outside party's own, so a service that forgot a charge cannot hide it.
+//! The ledger is the outside party's own, so a service that forgot a charge cannot hide it. A ticket that was sold on
+//! stands on its buyer's charge, and its seller's was given back (docs/decisions/0024): one charge a ticket
+//! either way.
 
 use super::{
     Charge, Evidence, Finding, Payment, PaymentKind, PaymentStatus, Reservation, ReservationStatus,
@@ -94,13 +96,18 @@ fn fault_of_kept(
     if payment.status != PaymentStatus::Confirmed {
         return Some(format!("payment has it as {:?}", payment.status));
     }
-    match payment.kind {
-        // Their targets live in other tables than this sale's; the confirmed payment is the end.
-        PaymentKind::Transfer | PaymentKind::Membership => return None,
-        PaymentKind::Reservation => {}
-    }
+    let resold = match payment.kind {
+        // No sale's: the confirmed payment is the end.
+        PaymentKind::Membership => return None,
+        PaymentKind::Transfer => true,
+        PaymentKind::Reservation => false,
+    };
     let Some(reservation) = payment.target.and_then(|id| reservations.get(&id)) else {
-        return Some("its reservation does not exist".into());
+        return Some(if resold {
+            "it handed no ticket over and was not given back".into()
+        } else {
+            "its reservation does not exist".into()
+        });
     };
     if reservation.status != ReservationStatus::Confirmed {
         return Some(format!(
@@ -108,7 +115,13 @@ fn fault_of_kept(
             reservation.id, reservation.status
         ));
     }
-    (reservation.total_amount != charge.amount).then(|| {
+    let right = if resold {
+        // With the fee on top.
+        charge.amount >= reservation.total_amount
+    } else {
+        charge.amount == reservation.total_amount
+    };
+    (!right).then(|| {
         format!(
             "reservation {} costs {}",
             reservation.id, reservation.total_amount

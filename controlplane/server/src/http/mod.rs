@@ -251,7 +251,8 @@ async fn audit(
 
 async fn snapshot(State(api): State<Api>, Path(id): Path<SaleId>) -> ApiResult<Json<Snapshot>> {
     let subject = api.subject(id).await?;
-    Ok(Json(api.snapshotter.take(&subject, Vec::new()).await))
+    // It asks several services at once, a large future for a handler to carry about.
+    Ok(Json(Box::pin(api.snapshotter.take(&subject, Vec::new())).await))
 }
 
 async fn stream(State(api): State<Api>, Path(id): Path<SaleId>) -> ApiResult<Response> {

@@ -5,7 +5,7 @@ mod world;
 use super::{CollectError, PollCounters, Store, audit, collect};
 use urr_core::{audit::Verdict, law::Law, time::Millis};
 use uuid::Uuid;
-use world::{World, reservation, seat, user};
+use world::{World, order, reservation, seat, user};
 
 /// Enough for more than one page of every store.
 const VISITORS: u32 = 3_000;
@@ -93,6 +93,55 @@ async fn what_is_wrong_in_the_stores_is_found() {
     );
     let oversell = report.finding(Law::NoOversell).unwrap();
     assert!(oversell.examples[0].contains("A-1-1"), "{:?}", oversell.examples);
+}
+
+#[tokio::test]
+async fn a_ticket_that_was_sold_on_is_paid_by_its_buyer() {
+    // R-TRF-02, docs/decisions/0024. What was paid for the first ticket was paid by its second owner.
+    let world = World::sold(200).await;
+    let payment = world
+        .bed
+        .ctx()
+        .postgres("payment", &world::PAYMENT)
+        .await
+        .unwrap();
+    let transfer = Uuid::from_u128(9);
+    sqlx::query(
+        "UPDATE payments SET payment_type = 'transfer', reservation_id = NULL, reference_id = $2 WHERE order_id = $1",
+    )
+    .bind(order(0))
+    .bind(transfer)
+    .execute(&payment)
+    .await
+    .unwrap();
+    for (status, verdict) in [("listed", Verdict::Broken), ("completed", Verdict::Held)] {
+        sqlx::query(
+            "INSERT INTO ticket_transfers (id, reservation_id, seller_id, buyer_id, original_price, transfer_fee,
+                                           transfer_fee_percent, total_price, status, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, 1, 0, 0, 1, $5, now(), now())
+             ON CONFLICT (id) DO UPDATE SET status = excluded.status",
+        )
+        .bind(transfer)
+        .bind(reservation(0))
+        .bind(user(0))
+        .bind(Uuid::from_u128(10))
+        .bind(status)
+        .execute(&world.booking)
+        .await
+        .unwrap();
+        let observed = world.observed();
+        let (_, report) = audit(
+            &world.stores,
+            &world.sale,
+            observed,
+            &started(&world),
+            world.now(),
+        )
+        .await
+        .unwrap();
+        let finding = report.finding(Law::PaidMeansTicket).unwrap();
+        assert_eq!(finding.verdict, verdict, "{status}: {finding:?}");
+    }
 }
 
 #[tokio::test]

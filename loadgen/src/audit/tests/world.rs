@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 /// The services' own migrations: a column renamed there fails the tests here.
 static BOOKING: Migrator = sqlx::migrate!("../services/booking/migrations");
-static PAYMENT: Migrator = sqlx::migrate!("../services/payment/migrations");
+pub(super) static PAYMENT: Migrator = sqlx::migrate!("../services/payment/migrations");
 
 const OPENS_AT: Millis = Millis(1_796_122_800_000);
 const RATE_PER_S: u32 = 100;
@@ -57,7 +57,7 @@ pub(super) fn reservation(number: u32) -> Uuid {
     Uuid::from_u128((0xb00c << 64) | u128::from(number))
 }
 
-fn order(number: u32) -> String {
+pub(super) fn order(number: u32) -> String {
     format!("ORD_{}", reservation(number))
 }
 

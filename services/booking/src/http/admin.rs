@@ -1,6 +1,7 @@
 //! What catalog's admin side and the control plane ask of booking.
 
 use crate::Booking;
+use crate::by_house;
 use crate::consumer::forget_keys;
 use crate::reservation;
 use crate::store::reads::{self, Detail};
@@ -202,6 +203,53 @@ pub(super) async fn active_count(
     Ok(Json(
         json!({ "count": reads::active_count(&booking.pool, query.event_id).await? }),
     ))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewStatus {
+    status: Option<String>,
+    payment_status: Option<String>,
+}
+
+/// PATCH /internal/admin/reservations/{id}/status: what a person of the house may do to a reservation, which is
+/// to end it (R-ADM-02, quirk 14). Seats and money go the way they always go.
+pub(super) async fn set_status(
+    State(booking): State<Booking>,
+    Path(id): Path<Uuid>,
+    Json(wanted): Json<NewStatus>,
+) -> ApiResult<Json<Value>> {
+    let found = reads::payable(&booking.pool, id)
+        .await?
+        .ok_or(SettleError::NotFound)?;
+    let step = by_house::step(
+        (found.status, found.payment_status),
+        wanted.status.as_deref(),
+        wanted.payment_status.as_deref(),
+    );
+    let message = match step? {
+        by_house::Step::Nothing => "Reservation is in that status already",
+        by_house::Step::Cancel => {
+            let mut tx = booking.pool.begin().await?;
+            let now = wire::at(booking.clock.now());
+            let settled = settle::cancel(&mut tx, id, Cancel::ByHouse, now).await?;
+            tx.commit().await?;
+            forget_keys(booking.holds.filter(), &settled, "cancelled").await;
+            "Reservation cancelled"
+        }
+    };
+    let row = reads::detail(&booking.pool, id).await?;
+    Ok(Json(json!({ "message": message, "reservation": row })))
+}
+
+impl From<by_house::Refusal> for ApiError {
+    fn from(refusal: by_house::Refusal) -> Self {
+        let text = refusal.to_string();
+        match refusal {
+            by_house::Refusal::NothingWanted | by_house::Refusal::Unknown(_) => Self::bad_request(text),
+            by_house::Refusal::NotByHand => Self::conflict(text),
+        }
+    }
 }
 
 /// POST /internal/admin/reservations/cancel-by-event/{event}: the show does not take place. Each

@@ -3,18 +3,21 @@
 
 mod admin;
 mod entry;
+mod memberships;
 mod payment;
 mod reservations;
 mod seats;
 mod tickets;
+mod transfers;
 
 use crate::Booking;
 use crate::holds::{HoldError, Refusal};
 use crate::store::settle::SettleError;
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{get, patch, post, put};
 use urr_kit::ApiError;
 use urr_kit::identity::require_internal;
+use urr_kit::wire;
 
 /// What visitors call, through the gateway.
 pub(crate) fn public(booking: Booking) -> Router {
@@ -23,11 +26,22 @@ pub(crate) fn public(booking: Booking) -> Router {
         .route("/api/seats/layouts", get(seats::layouts))
         .route("/api/seats/events/{event}", get(seats::map))
         .route("/api/seats/reserve", post(seats::reserve))
-        .route("/api/seats/reservation/{id}", get(seats::reservation))
+        .route(
+            "/api/seats/reservation/{id}",
+            get(seats::reservation).put(seats::change),
+        )
         .route("/api/reservations", post(reservations::create))
         .route("/api/reservations/my", get(reservations::mine))
         .route("/api/reservations/{id}", get(reservations::one))
         .route("/api/reservations/{id}/cancel", post(reservations::cancel))
+        .route("/api/memberships/subscribe", post(memberships::subscribe))
+        .route("/api/memberships/my", get(memberships::mine))
+        .route("/api/memberships/my/{artist}", get(memberships::of_artist))
+        .route("/api/memberships/benefits/{artist}", get(memberships::benefits))
+        .route("/api/transfers", get(transfers::listed).post(transfers::list))
+        .route("/api/transfers/my", get(transfers::mine))
+        .route("/api/transfers/{id}", get(transfers::one))
+        .route("/api/transfers/{id}/cancel", post(transfers::cancel))
         .route("/api/tickets/event/{event}", get(tickets::of_event))
         .route("/api/tickets/availability/{id}", get(tickets::availability))
         .with_state(booking)
@@ -40,6 +54,23 @@ pub(crate) fn internal(booking: Booking) -> Router {
         .route("/internal/reservations/{id}/validate", get(payment::validate))
         .route("/internal/reservations/{id}/confirm", post(payment::confirm))
         .route("/internal/reservations/{id}/refund", post(payment::refund))
+        .route(
+            "/internal/transfers/{id}/validate",
+            get(payment::validate_transfer),
+        )
+        .route(
+            "/internal/transfers/{id}/complete",
+            post(payment::complete_transfer),
+        )
+        .route(
+            "/internal/memberships/{id}/validate",
+            get(payment::validate_membership),
+        )
+        .route(
+            "/internal/memberships/{id}/activate",
+            post(payment::activate_membership),
+        )
+        .route("/internal/memberships/award-points", post(memberships::award))
         .route("/internal/sales/{id}", put(admin::put_sale))
         .route(
             "/internal/seats/generate/{event}/{layout}",
@@ -66,6 +97,10 @@ pub(crate) fn internal(booking: Booking) -> Router {
         .route("/internal/admin/recent-reservations", get(admin::recent))
         .route("/internal/admin/reservations", get(admin::reservations))
         .route(
+            "/internal/admin/reservations/{id}/status",
+            patch(admin::set_status),
+        )
+        .route(
             "/internal/admin/active-seat-reservation-count",
             get(admin::active_count),
         )
@@ -89,9 +124,14 @@ impl From<HoldError> for ApiError {
         };
         let text = refusal.to_string();
         match refusal {
-            Refusal::NoEvent | Refusal::SeatNotFound => Self::not_found(text),
+            Refusal::NoEvent | Refusal::SeatNotFound | Refusal::NoReservation => Self::not_found(text),
             Refusal::NoSeats | Refusal::OneSeatOnly | Refusal::TooManySeats(_) => Self::bad_request(text),
             Refusal::NotOpen => Self::conflict(text).with_field("code", "SALE_NOT_OPEN"),
+            Refusal::Presale { tier, opens_at } => Self::conflict(text)
+                .with_field("code", "PRESALE")
+                .with_field("tier", tier.as_str())
+                .with_field("opensAt", wire::text(wire::at(opens_at))),
+            Refusal::NotPending => Self::conflict(text).with_field("code", "NOT_PENDING"),
             Refusal::Closed => Self::conflict(text).with_field("code", "SALE_CLOSED"),
             Refusal::EventCancelled => Self::conflict(text).with_field("code", "EVENT_CANCELLED"),
             Refusal::Taken => Self::conflict(text).with_field("code", "SEAT_HELD"),

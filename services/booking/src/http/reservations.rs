@@ -105,7 +105,7 @@ pub(super) async fn create(
     entry::require(&booking, &headers, event, user, now)?;
     let key = check_key(request.idempotency_key.as_deref())?;
     let items = merge(&request.items)?;
-    let allowed = booking.holds.allowed(event).await?;
+    let allowed = booking.holds.allowed(event, user).await?;
     let order = Order {
         reservation: Uuid::new_v4(),
         number: &reservation::number("R", now),

@@ -160,3 +160,28 @@ pub(super) async fn reservation(
     }
     Ok(Json(json!({ "reservation": reservation })))
 }
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Change {
+    #[serde(default)]
+    seat_ids: Vec<Uuid>,
+}
+
+/// PUT /api/seats/reservation/{id}: other seats (R-BOOK-09).
+pub(super) async fn change(
+    State(booking): State<Booking>,
+    identity: Identity,
+    headers: HeaderMap,
+    Path(id): Path<Uuid>,
+    Json(request): Json<Change>,
+) -> ApiResult<Json<Reserved>> {
+    let user = identity.user_id;
+    let detail = super::reservations::owned(&booking, id, user).await?;
+    entry::require(&booking, &headers, detail.event_id, user, booking.clock.now())?;
+    let hold = booking.holds.change(user, id, &request.seat_ids).await?;
+    Ok(Json(Reserved {
+        message: "Seats changed",
+        reservation: hold,
+    }))
+}

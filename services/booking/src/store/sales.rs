@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor, PgPool};
+use urr_core::presale::Presale;
 use urr_core::sale::Sale;
+use urr_core::time::Millis;
 use urr_kit::events::EventChanged;
 use urr_kit::wire;
 use uuid::Uuid;
@@ -23,6 +25,22 @@ pub struct Terms {
     pub seats_per_booking: Option<i32>,
     /// The show was called off.
     pub cancelled: bool,
+    /// Whose show it is, if an artist's: his fans may come first.
+    pub artist_id: Option<Uuid>,
+    /// From when on catalog sells it: what the presale is counted from.
+    pub sale_start_date: Option<DateTime<Utc>>,
+    /// Until when.
+    pub sale_end_date: Option<DateTime<Utc>>,
+}
+
+impl Terms {
+    /// Whose fans come first, and when (R-MEM-04): as catalog shows it.
+    #[must_use]
+    pub fn presale(&self) -> Option<(Uuid, Presale)> {
+        let millis = |at: DateTime<Utc>| Millis(at.timestamp_millis());
+        let presale = Presale::of_sale(millis(self.sale_start_date?), self.sale_end_date.map(millis))?;
+        Some((self.artist_id?, presale))
+    }
 }
 
 /// The terms of an event; `None` when neither control plane nor catalog ever named it.
@@ -34,7 +52,8 @@ pub async fn terms(pool: &PgPool, event: Uuid) -> Result<Option<Terms>, sqlx::Er
         "SELECT coalesce(s.opens_at, e.sale_start_date) AS opens_at,
                 coalesce(s.closes_at, e.sale_end_date) AS closes_at,
                 s.hold_ttl_s, s.seats_per_booking,
-                coalesce(e.status = 'cancelled', false) AS cancelled
+                coalesce(e.status = 'cancelled', false) AS cancelled,
+                e.artist_id, e.sale_start_date, e.sale_end_date
          FROM (SELECT $1::uuid AS event_id) wanted
          LEFT JOIN sales s USING (event_id)
          LEFT JOIN event_copies e USING (event_id)

@@ -53,6 +53,8 @@ pub struct Reservation {
     pub payment_status: PaymentStatus,
     /// The day of the show, if catalog told us.
     pub event_date: Option<DateTime<Utc>>,
+    /// The transfer by which its owner came by it; none for who made it.
+    pub transfer_id: Option<Uuid>,
 }
 
 /// Why settling did not happen.
@@ -86,7 +88,8 @@ pub struct Settled {
 /// `NotFound`, or what the database fails with.
 pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Reservation, SettleError> {
     sqlx::query_as(
-        "SELECT r.id, r.user_id, r.event_id, r.total_amount, r.status, r.payment_status, e.event_date
+        "SELECT r.id, r.user_id, r.event_id, r.total_amount, r.status, r.payment_status, e.event_date,
+                r.transfer_id
          FROM reservations r LEFT JOIN event_copies e ON e.event_id = r.event_id
          WHERE r.id = $1 FOR UPDATE OF r",
     )
@@ -102,10 +105,10 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Reservation, Sett
 ///
 /// Parameters: $1 reservation, $2 payer or NULL, $3 leaves the comparison of tokens out, $4 now, $5 method of
 /// payment, $6 outbox row id, $7 outbox topic, $8 the RESERVATION_CONFIRMED envelope without what only the row
-/// knows. Answers the reservation as it was, and the seats that were sold.
+/// knows, $9 what was paid or NULL. Answers the reservation as it was, and the seats that were sold.
 const CONFIRM_SQL: &str = "
 WITH mine AS MATERIALIZED (
-    SELECT id, user_id, event_id, total_amount, status, payment_status FROM reservations
+    SELECT id, user_id, event_id, total_amount, status, payment_status, transfer_id FROM reservations
     WHERE id = $1
     FOR UPDATE
 ), items AS MATERIALIZED (
@@ -118,6 +121,7 @@ WITH mine AS MATERIALIZED (
     FOR UPDATE
 ), verdict AS MATERIALIZED (
     SELECT mine.status = 'pending' AND ($2::uuid IS NULL OR mine.user_id = $2)
+           AND ($9::bigint IS NULL OR mine.total_amount = $9)
            AND (SELECT coalesce(bool_and($3 OR (l.status = 'locked' AND l.locked_by = mine.user_id
                                                AND l.fencing_token = i.fencing_token)), true)
                 FROM items i LEFT JOIN locked l ON l.id = i.seat_id) AS sells
@@ -156,37 +160,51 @@ struct Confirmed {
     seats: Vec<Uuid>,
 }
 
+/// What is known of the payment that confirms.
+#[derive(Debug, Clone, Copy)]
+pub struct Paid<'a> {
+    /// Who paid, if the caller says.
+    pub payer: Option<Uuid>,
+    /// KRW, if the caller says: other seats may have been chosen since (R-BOOK-09).
+    pub amount: Option<i64>,
+    /// How.
+    pub method: &'a str,
+}
+
 /// Confirms a paid reservation, once. A repeat changes nothing and succeeds.
 ///
 /// # Errors
-/// `NotFound`; `Refused` when the reservation is cancelled or expired, the payer is another, or
-/// somebody took a seat after the hold had ended: the caller refunds.
+/// `NotFound`; `Refused` when the reservation is cancelled or expired, the payer is another, it costs
+/// something else by now, or somebody took a seat after the hold had ended: the caller refunds.
 pub async fn confirm(
     conn: &mut PgConnection,
     id: Uuid,
-    payer: Option<Uuid>,
-    method: &str,
+    paid: Paid<'_>,
     fencing: Fencing,
     now: DateTime<Utc>,
 ) -> Result<Settled, SettleError> {
-    let told = events::confirmed(id, method, now)?;
+    let told = events::confirmed(id, paid.method, now)?;
     let found: Option<Confirmed> = sqlx::query_as(CONFIRM_SQL)
         .bind(id)
-        .bind(payer)
+        .bind(paid.payer)
         .bind(fencing == Fencing::Off)
         .bind(now)
-        .bind(method)
+        .bind(paid.method)
         .bind(told.id)
         .bind(told.topic)
         .bind(Json(&told.envelope))
+        .bind(paid.amount)
         .fetch_optional(conn)
         .await?;
     let Confirmed { before, sells, seats } = found.ok_or(SettleError::NotFound)?;
-    if payer.is_some_and(|payer| payer != before.user_id) {
+    if paid.payer.is_some_and(|payer| payer != before.user_id) {
         return Err(Refusal::NotOwner.into());
     }
     let changed = match before.status.confirm()? {
         Confirm::Already => false,
+        Confirm::Proceed if paid.amount.is_some_and(|amount| amount != before.total_amount) => {
+            return Err(Refusal::PriceChanged.into());
+        }
         Confirm::Proceed if !sells => return Err(Refusal::HoldLost.into()),
         Confirm::Proceed => true,
     };
@@ -200,18 +218,26 @@ pub async fn confirm(
     })
 }
 
-/// Whether `payer`'s reservation is sold already, so that a payment's event, which mostly comes after the
+/// A reservation that is sold.
+#[derive(Debug, Clone, Copy, FromRow)]
+pub struct Sold {
+    /// Whose event it is, if an artist's.
+    pub artist_id: Option<Uuid>,
+}
+
+/// `payer`'s reservation if it is sold already, so that a payment's event, which mostly comes after the
 /// payment service's own call, need not lock it.
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn is_confirmed(conn: &mut PgConnection, id: Uuid, payer: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM reservations WHERE id = $1 AND user_id = $2 AND status = 'confirmed')",
+pub async fn sold(conn: &mut PgConnection, id: Uuid, payer: Uuid) -> Result<Option<Sold>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT (SELECT artist_id FROM event_copies e WHERE e.event_id = r.event_id) AS artist_id
+         FROM reservations r WHERE id = $1 AND user_id = $2 AND status = 'confirmed'",
     )
     .bind(id)
     .bind(payer)
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await
 }
 
@@ -222,11 +248,17 @@ pub enum Cancel {
     ByOwner(Uuid),
     /// The show does not take place.
     EventCancelled,
+    /// Somebody of the house decided so.
+    ByHouse,
     /// Payment asks on behalf of this user before it gives the money back: seats first. What is
     /// over already does not stand in the money's way.
     BeforeRefund(Uuid),
-    /// The money went back; nothing remains to be refunded.
-    Refunded,
+    /// The money went back; nothing remains to be refunded. It was paid for the reservation, or for this transfer
+    /// of it: a ticket that stands on a later payment stays.
+    Refunded {
+        /// The transfer.
+        transfer: Option<Uuid>,
+    },
 }
 
 impl Cancel {
@@ -234,13 +266,14 @@ impl Cancel {
         match self {
             Self::ByOwner(_) => "USER_REQUEST",
             Self::EventCancelled => "EVENT_CANCELLED",
-            Self::BeforeRefund(_) | Self::Refunded => "REFUNDED",
+            Self::ByHouse => "ADMIN",
+            Self::BeforeRefund(_) | Self::Refunded { .. } => "REFUNDED",
         }
     }
 }
 
-/// Gives a reservation back from `pending` or `confirmed`; seats and stock return once. A refund of
-/// one that is already over only notes that the money is back.
+/// Gives a reservation back from `pending` or `confirmed`; seats and stock return once, and nobody can buy it
+/// from its owner any more (quirk 12). A refund of one that is already over only notes that the money is back.
 ///
 /// # Errors
 /// `NotFound` (also for somebody else's); `Refused` when it is over already or the day of the show
@@ -252,20 +285,33 @@ pub async fn cancel(
     now: DateTime<Utc>,
 ) -> Result<Settled, SettleError> {
     let before = lock(conn, id).await?;
-    if let Cancel::ByOwner(user) | Cancel::BeforeRefund(user) = how
-        && before.user_id != user
-    {
+    let stranger = match how {
+        Cancel::ByOwner(user) => before.user_id != user,
+        // Who sold it on has had his money back, or will by the event that tells of it.
+        Cancel::BeforeRefund(user) => before.user_id != user || before.transfer_id.is_some(),
+        Cancel::EventCancelled | Cancel::ByHouse | Cancel::Refunded { .. } => false,
+    };
+    if stranger {
         return Err(SettleError::NotFound);
+    }
+    if let Cancel::Refunded { transfer } = how
+        && before.transfer_id != transfer
+    {
+        return Ok(Settled {
+            before,
+            seats: Vec::new(),
+            changed: false,
+        });
     }
     if let Err(refusal) = before.status.cancel() {
         return match how {
-            Cancel::ByOwner(_) | Cancel::EventCancelled => Err(refusal.into()),
+            Cancel::ByOwner(_) | Cancel::EventCancelled | Cancel::ByHouse => Err(refusal.into()),
             Cancel::BeforeRefund(_) => Ok(Settled {
                 before,
                 seats: Vec::new(),
                 changed: false,
             }),
-            Cancel::Refunded => note_refund(conn, before, now).await,
+            Cancel::Refunded { .. } => note_refund(conn, before, now).await,
         };
     }
     let by_a_person = matches!(how, Cancel::ByOwner(_) | Cancel::BeforeRefund(_));
@@ -273,8 +319,8 @@ pub async fn cancel(
         return Err(Refusal::DayOfShow.into());
     }
     let payment_status = match how {
-        Cancel::Refunded => PaymentStatus::Refunded,
-        Cancel::ByOwner(_) | Cancel::BeforeRefund(_) | Cancel::EventCancelled => {
+        Cancel::Refunded { .. } => PaymentStatus::Refunded,
+        Cancel::ByOwner(_) | Cancel::BeforeRefund(_) | Cancel::EventCancelled | Cancel::ByHouse => {
             before.payment_status.cancelled()
         }
     };
@@ -305,6 +351,7 @@ async fn note_refund(
     })
 }
 
+/// The reservation's end, and with it that of an open listing.
 async fn write_end(
     conn: &mut PgConnection,
     id: Uuid,
@@ -312,12 +359,18 @@ async fn write_end(
     payment_status: PaymentStatus,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE reservations SET status = $2, payment_status = $3, updated_at = $4 WHERE id = $1")
-        .bind(id)
-        .bind(status)
-        .bind(payment_status)
-        .bind(now)
-        .execute(conn)
-        .await
-        .map(drop)
+    sqlx::query(
+        "WITH withdrawn AS (
+             UPDATE ticket_transfers SET status = 'cancelled', updated_at = $4
+             WHERE reservation_id = $1 AND status = 'listed'
+         )
+         UPDATE reservations SET status = $2, payment_status = $3, updated_at = $4 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(status)
+    .bind(payment_status)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map(drop)
 }

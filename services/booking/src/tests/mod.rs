@@ -2,10 +2,14 @@
 
 mod anything;
 mod api;
+mod changing;
+mod fans;
 mod heard;
 mod map;
+mod members;
 mod outage;
 mod races;
+mod resold;
 mod served;
 mod settling;
 
@@ -15,7 +19,7 @@ use crate::map::SeatMaps;
 use crate::store::hold::Hold;
 use crate::store::sales::{self, EventCopy};
 use crate::store::seating;
-use crate::store::settle::{self, Cancel, Fencing, SettleError, Settled};
+use crate::store::settle::{self, Cancel, Fencing, Paid, SettleError, Settled};
 use sqlx::PgPool;
 use std::sync::Arc;
 use urr_core::seating::{Hall, Section};
@@ -110,7 +114,12 @@ impl World {
 
     pub(crate) async fn confirm(&self, id: Uuid, fencing: Fencing) -> Result<Settled, SettleError> {
         let mut tx = self.pool.begin().await.unwrap();
-        let settled = settle::confirm(&mut tx, id, None, "toss", fencing, wire::at(self.now())).await?;
+        let paid = Paid {
+            payer: None,
+            amount: None,
+            method: "toss",
+        };
+        let settled = settle::confirm(&mut tx, id, paid, fencing, wire::at(self.now())).await?;
         tx.commit().await.unwrap();
         crate::consumer::forget_keys(&self.filter, &settled, "test").await;
         Ok(settled)

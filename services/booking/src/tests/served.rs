@@ -6,6 +6,7 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tower::ServiceExt as _;
 use urr_core::sale::{AdmissionSettings, CapacitySettings, Sale, Schedule};
@@ -24,6 +25,26 @@ pub(super) struct Api {
     pub(super) clock: Arc<ManualClock>,
     app: axum::Router,
     pub(super) event: Uuid,
+    /// One that catalog knows, with a membership at 45,000 KRW.
+    pub(super) artist: Uuid,
+    catalog_away: Arc<AtomicBool>,
+}
+
+/// Catalog's word on artists: every id but nil is one, while it is there.
+fn catalog(away: Arc<AtomicBool>) -> axum::Router {
+    use axum::extract::Path;
+    use axum::response::IntoResponse as _;
+    let artist = |Path(id): Path<Uuid>| async move {
+        if away.load(Ordering::SeqCst) {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        if id.is_nil() {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        let told = json!({"name": "The Waves", "image_url": null, "membership_price": 45_000});
+        axum::Json(told).into_response()
+    };
+    axum::Router::new().route("/internal/artists/{id}", axum::routing::get(artist))
 }
 
 /// A caller: user, and the entry token he shows.
@@ -36,7 +57,11 @@ pub(super) struct Caller {
 impl Api {
     pub(super) async fn new(seats: u32) -> Self {
         let bed = TestBed::new().await;
-        let ctx = bed.ctx();
+        let catalog_away = Arc::new(AtomicBool::new(false));
+        let catalog = bed.serve(catalog(Arc::clone(&catalog_away))).await;
+        let ctx = bed
+            .ctx()
+            .with_settings(|settings| settings.urls.catalog = catalog);
         let config = Config {
             cleanup_interval_ms: 20,
             ..Config::default()
@@ -49,6 +74,8 @@ impl Api {
             bed,
             app,
             event: Uuid::new_v4(),
+            artist: Uuid::new_v4(),
+            catalog_away,
         };
         api.put_sale().await;
         let layout = json!({"name": "Hall", "layout_config": hall(seats)});
@@ -70,6 +97,10 @@ impl Api {
         let (status, again) = api.internal(Method::POST, &path, &Value::Null).await;
         assert_eq!(status, 400, "{again}");
         api
+    }
+
+    pub(super) fn catalog_is_away(&self) {
+        self.catalog_away.store(true, Ordering::SeqCst);
     }
 
     async fn put_sale(&self) {

@@ -12,7 +12,7 @@ use crate::App;
 use axum::{
     Router,
     http::StatusCode,
-    routing::{get, post, put},
+    routing::{get, patch, post, put},
 };
 use urr_kit::{ApiError, internal::InternalError};
 
@@ -21,6 +21,10 @@ pub(crate) fn router() -> Router<App> {
         .route("/api/admin/dashboard", get(reservations::dashboard))
         .route("/api/admin/dashboard/stats", get(reservations::dashboard))
         .route("/api/admin/reservations", get(reservations::list))
+        .route(
+            "/api/admin/reservations/{id}/status",
+            patch(reservations::set_status),
+        )
         .route("/api/admin/seat-layouts", get(seats::layouts))
         .route("/api/admin/events", post(create::create))
         .route(

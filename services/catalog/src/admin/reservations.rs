@@ -1,15 +1,17 @@
-//! A look at reservations. They are booking's; here they get the dashboard's frame.
+//! A look at reservations, and ending one. They are booking's; here they get the dashboard's frame.
 
 use super::refused_by_booking;
-use crate::App;
+use crate::{App, store::Store};
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use urr_kit::{
     ApiError, ApiResult,
-    extract::{Json, Query},
+    extract::{Json, Path, Query},
     identity::Admin,
+    wire,
 };
+use uuid::Uuid;
 
 /// What a reservation may be filtered by (api-contract.md section 13).
 const STATUSES: [&str; 4] = ["pending", "confirmed", "cancelled", "expired"];
@@ -61,4 +63,35 @@ pub(super) async fn list(
             .await
             .map_err(refused_by_booking)?,
     ))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewStatus {
+    status: Option<String>,
+    payment_status: Option<String>,
+}
+
+/// Booking decides what of it may be (quirk 14), and does it while the audit's row is still open: if booking
+/// is away nothing is written, and if our commit fails, a repeat finds it done and is audited.
+pub(super) async fn set_status(
+    State(app): State<App>,
+    Admin(admin): Admin,
+    Path(id): Path<Uuid>,
+    Json(wanted): Json<NewStatus>,
+) -> ApiResult<Json<Value>> {
+    if wanted.status.is_none() && wanted.payment_status.is_none() {
+        return Err(ApiError::bad_request("status or paymentStatus is required"));
+    }
+    let wanted = json!({"status": wanted.status, "paymentStatus": wanted.payment_status});
+    let now = wire::at(app.clock.now());
+    let mut tx = app.store.begin().await?;
+    Store::audit(&mut tx, admin.user_id, "RESERVATION_STATUS", id, &wanted, now).await?;
+    let done = app
+        .booking
+        .set_status(id, &wanted)
+        .await
+        .map_err(refused_by_booking)?;
+    tx.commit().await?;
+    Ok(Json(done))
 }

@@ -28,7 +28,7 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::timeout::{TimeoutBody, TimeoutError};
-use urr_kit::{ApiError, BoxError, StartError, error::chain, identity::strip_headers};
+use urr_kit::{ApiError, BoxError, StartError, error::chain, identity::strip_headers, trace};
 
 /// For lists and probes: they are small and near.
 const LOOK_WITHIN: Duration = Duration::from_secs(4);
@@ -162,6 +162,10 @@ impl Inner {
         let upgrade = request.headers().get(header::UPGRADE).cloned();
         let visitor = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         self.rewrite_headers(&mut request);
+        // Without traces of ours it is the visitor's that reaches the site, as any header does.
+        if trace::on() {
+            trace::inject(request.headers_mut());
+        }
         *request.uri_mut() = uri;
         // Ours, both ways: an answer that said 1.0 would end the visitor's connection each time.
         *request.version_mut() = Version::HTTP_11;

@@ -1,20 +1,17 @@
 //! Consuming events: each group processes each event once, as far as its effects in the database
 //! go, because the event's id is recorded in the transaction of the effect (R-MSG-01).
 
-use super::Envelope;
 use super::bus::stream_key;
+use super::group::Member;
+use super::handler::{ConsumerConfig, Handler};
 use super::process::{Outcome, Processor};
 use crate::clock::SharedClock;
-use crate::error::{BoxError, chain};
+use crate::error::chain;
 use crate::service::Task;
-use crate::store::Redis;
-use crate::store::RedisConn;
-use futures::future::BoxFuture;
+use crate::store::{Redis, RedisConn};
 use redis::RedisError;
-use redis::streams::{
-    StreamAutoClaimReply, StreamId, StreamInfoConsumersReply, StreamInfoGroupsReply, StreamReadReply,
-};
-use sqlx::{PgConnection, PgPool};
+use redis::streams::{StreamAutoClaimReply, StreamId, StreamReadReply};
+use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -26,87 +23,6 @@ const BATCH: usize = 32;
 const BLOCK: Duration = Duration::from_millis(500);
 /// After an engine was away, before it is tried again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
-/// A consumer that is silent for so long and holds nothing is gone for good.
-const FORGET_CONSUMER_AFTER: Duration = Duration::from_hours(1);
-
-/// What a consumer does with an event.
-pub trait Handler: Send + Sync + 'static {
-    /// Does the event's effect in `tx`, which commits together with the memory of the event and,
-    /// when several are waiting, with the effects of the others read at the same time. Kinds it does
-    /// not care for are `Ok`. It may be called again for an event whose transaction did not commit.
-    fn handle<'a>(
-        &'a self,
-        tx: &'a mut PgConnection,
-        event: &'a Envelope,
-    ) -> BoxFuture<'a, Result<(), HandleError>>;
-
-    /// Whether events of `kind` have an effect here. Others are acknowledged without a transaction.
-    fn wants(&self, kind: &str) -> bool {
-        let _ = kind;
-        true
-    }
-}
-
-/// Why an event could not be processed.
-#[derive(Debug, thiserror::Error)]
-pub enum HandleError {
-    /// Worth another try.
-    #[error("the event could not be processed now")]
-    Transient(#[source] BoxError),
-    /// It will never work.
-    #[error("the event is invalid: {0}")]
-    Invalid(String),
-}
-
-impl From<sqlx::Error> for HandleError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Transient(error.into())
-    }
-}
-
-impl From<serde_json::Error> for HandleError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Invalid(error.to_string())
-    }
-}
-
-/// Which events a consumer takes, and how patient it is.
-#[derive(Debug, Clone)]
-pub struct ConsumerConfig {
-    /// The group, normally the service's name: each group gets every event once.
-    pub group: &'static str,
-    /// The topics.
-    pub topics: Vec<&'static str>,
-    /// Pauses before the retries of a transient failure; after the last the event is dead
-    /// (R-MSG-05).
-    pub backoff: Vec<Duration>,
-    /// An entry another consumer has held for so long without finishing is taken over: longer
-    /// than all retries of one batch entry together.
-    pub claim_after: Duration,
-}
-
-impl ConsumerConfig {
-    /// `group` on `topics` with the house's patience: 1, 2, 4 s.
-    #[must_use]
-    pub fn new(group: &'static str, topics: impl Into<Vec<&'static str>>) -> Self {
-        Self {
-            group,
-            topics: topics.into(),
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for ConsumerConfig {
-    fn default() -> Self {
-        Self {
-            group: "",
-            topics: Vec::new(),
-            backoff: [1, 2, 4].map(Duration::from_secs).to_vec(),
-            claim_after: Duration::from_mins(1),
-        }
-    }
-}
 
 /// The task that consumes `config.topics` into `pool`. Any number of replicas may run.
 pub fn consume(
@@ -122,7 +38,10 @@ pub fn consume(
         .iter()
         .map(|topic| stream_key(&redis, topic))
         .collect();
-    let name = format!("{}-{}", config.group, Uuid::new_v4().simple());
+    let member = Member {
+        group: config.group,
+        name: format!("{}-{}", config.group, Uuid::new_v4().simple()),
+    };
     let events = Processor {
         config,
         pool,
@@ -131,7 +50,7 @@ pub fn consume(
         clock,
         shutdown,
     };
-    let consumer = Consumer { events, keys, name };
+    let consumer = Consumer { events, keys, member };
     Task::new("event-consumer", async move {
         consumer.run().await;
         Ok(())
@@ -142,8 +61,7 @@ struct Consumer {
     events: Processor,
     /// The streams, in the order of the configured topics.
     keys: Vec<String>,
-    /// This consumer within its group.
-    name: String,
+    member: Member,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -164,18 +82,14 @@ impl Consumer {
                 Err(error) => {
                     // Once per outage.
                     if !failing {
-                        tracing::warn!(
-                            group = self.events.config.group,
-                            error = chain(&error),
-                            "events wait"
-                        );
+                        tracing::warn!(group = self.member.group, error = chain(&error), "events wait");
                     }
                     failing = true;
                     self.events.ended_during(RECONNECT_PAUSE).await;
                 }
             }
         }
-        self.leave().await;
+        self.member.leave(&mut self.events.redis.conn(), &self.keys).await;
     }
 
     /// Consumes until shutdown, or until an engine is away.
@@ -186,7 +100,7 @@ impl Consumer {
             .redis
             .dedicated(BLOCK + Duration::from_secs(2))
             .await?;
-        self.make_groups(&mut conn).await?;
+        self.member.make_groups(&mut conn, &self.keys).await?;
         // What an earlier session of ours left unfinished comes first.
         self.read_all(&mut conn, "0").await?;
         let mut claimed_at: Option<Instant> = None;
@@ -197,21 +111,6 @@ impl Consumer {
             }
             self.read(&mut conn, ">").await?;
             *failing = false;
-        }
-        Ok(())
-    }
-
-    /// Groups read from the earliest entry: an event from before the group is news to it.
-    async fn make_groups(&self, conn: &mut RedisConn) -> Result<(), RedisError> {
-        for key in &self.keys {
-            let made: Result<(), RedisError> = redis::cmd("XGROUP")
-                .arg(("CREATE", key, self.events.config.group, "0", "MKSTREAM"))
-                .query_async(conn)
-                .await;
-            match made {
-                Err(error) if error.code() != Some("BUSYGROUP") => return Err(error),
-                _ => {}
-            }
         }
         Ok(())
     }
@@ -228,8 +127,8 @@ impl Consumer {
         let mut command = redis::cmd("XREADGROUP");
         command.arg((
             "GROUP",
-            self.events.config.group,
-            &self.name,
+            self.member.group,
+            &self.member.name,
             "COUNT",
             BATCH,
             "BLOCK",
@@ -262,8 +161,8 @@ impl Consumer {
                 let reply: StreamAutoClaimReply = redis::cmd("XAUTOCLAIM")
                     .arg((
                         key,
-                        self.events.config.group,
-                        &self.name,
+                        self.member.group,
+                        &self.member.name,
                         idle_ms,
                         &cursor,
                         "COUNT",
@@ -277,8 +176,8 @@ impl Consumer {
                     break;
                 }
             }
-            self.measure_lag(conn, topic, key).await?;
-            self.forget_consumers(conn, key).await?;
+            self.member.measure_lag(conn, topic, key).await?;
+            self.member.forget_others(conn, key).await?;
         }
         Ok(())
     }
@@ -324,7 +223,7 @@ impl Consumer {
             return Ok(());
         }
         redis::cmd("XACK")
-            .arg((key, self.events.config.group, ids))
+            .arg((key, self.member.group, ids))
             .query_async(conn)
             .await
     }
@@ -332,67 +231,6 @@ impl Consumer {
     fn topic_of(&self, key: &str) -> Option<&'static str> {
         let index = self.keys.iter().position(|known| known == key)?;
         self.events.config.topics.get(index).copied()
-    }
-
-    /// How far this group is behind (R-OBS-01).
-    async fn measure_lag(
-        &self,
-        conn: &mut RedisConn,
-        topic: &'static str,
-        key: &str,
-    ) -> Result<(), RedisError> {
-        let info: StreamInfoGroupsReply = redis::cmd("XINFO").arg(("GROUPS", key)).query_async(conn).await?;
-        let group = self.events.config.group;
-        if let Some(lag) = info
-            .groups
-            .iter()
-            .find(|info| info.name == group)
-            .and_then(|info| info.lag)
-        {
-            let lag = u32::try_from(lag).unwrap_or(u32::MAX);
-            metrics::gauge!("urr_events_lag", "group" => group, "topic" => topic).set(lag);
-        }
-        Ok(())
-    }
-
-    async fn forget_consumers(&self, conn: &mut RedisConn, key: &str) -> Result<(), RedisError> {
-        let info: StreamInfoConsumersReply = redis::cmd("XINFO")
-            .arg(("CONSUMERS", key, self.events.config.group))
-            .query_async(conn)
-            .await?;
-        let long_ms = FORGET_CONSUMER_AFTER.as_millis();
-        for gone in info.consumers {
-            if gone.pending == 0 && gone.idle as u128 > long_ms && gone.name != self.name {
-                redis::cmd("XGROUP")
-                    .arg(("DELCONSUMER", key, self.events.config.group, &gone.name))
-                    .query_async::<()>(conn)
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// At a graceful end: a consumer that holds nothing need not be remembered.
-    async fn leave(&self) {
-        let mut conn = self.events.redis.conn();
-        for key in &self.keys {
-            let info: Result<StreamInfoConsumersReply, _> = redis::cmd("XINFO")
-                .arg(("CONSUMERS", key, self.events.config.group))
-                .query_async(&mut conn)
-                .await;
-            let holds_nothing = info.is_ok_and(|info| {
-                info.consumers
-                    .iter()
-                    .any(|me| me.name == self.name && me.pending == 0)
-            });
-            if holds_nothing {
-                // Best effort: it would be forgotten after a while anyway.
-                let _: Result<(), RedisError> = redis::cmd("XGROUP")
-                    .arg(("DELCONSUMER", key, self.events.config.group, &self.name))
-                    .query_async(&mut conn)
-                    .await;
-            }
-        }
     }
 }
 

@@ -15,15 +15,19 @@
 pub mod bus;
 pub mod consumer;
 pub mod dlq;
+mod group;
+mod handler;
 pub mod outbox;
 mod payload;
 mod process;
 
 pub use bus::{BusError, EventBus, RedisStreams};
-pub use consumer::{ConsumerConfig, HandleError, Handler, consume};
+pub use consumer::consume;
+pub use handler::{ConsumerConfig, HandleError, Handler};
 pub use payload::{
-    EventChanged, MembershipActivated, PaymentConfirmed, PaymentRefunded, ReservationCancelled,
-    ReservationConfirmed, ReservationCreated, ReservationRejected, TransferCompleted, UserAdmitted,
+    EventChanged, MembershipActivated, PaymentConfirmed, PaymentRefunded, PurchaseRejected,
+    ReservationCancelled, ReservationConfirmed, ReservationCreated, ReservationRejected, TransferCompleted,
+    UserAdmitted,
 };
 
 use serde::de::DeserializeOwned;
@@ -70,8 +74,12 @@ pub const RESERVATION_CANCELLED: &str = "RESERVATION_CANCELLED";
 pub const RESERVATION_REJECTED: &str = "RESERVATION_REJECTED";
 /// A ticket changed hands: [`TransferCompleted`].
 pub const TRANSFER_COMPLETED: &str = "TRANSFER_COMPLETED";
+/// A payment came for a transfer that is not to be had; it must be refunded: [`PurchaseRejected`].
+pub const TRANSFER_REJECTED: &str = "TRANSFER_REJECTED";
 /// A membership was paid: [`MembershipActivated`].
 pub const MEMBERSHIP_ACTIVATED: &str = "MEMBERSHIP_ACTIVATED";
+/// A payment came for a membership that is not to be had; it must be refunded: [`PurchaseRejected`].
+pub const MEMBERSHIP_REJECTED: &str = "MEMBERSHIP_REJECTED";
 /// An event on sale was made, changed or cancelled: [`EventChanged`].
 pub const EVENT_CHANGED: &str = "EVENT_CHANGED";
 /// Somebody was let in: [`UserAdmitted`].
@@ -104,6 +112,9 @@ pub struct Envelope {
     pub causation_id: Option<Uuid>,
     /// Whose doing it is.
     pub user_id: Option<Uuid>,
+    /// The trace it was made in, as W3C Trace Context writes it. Only for looking on: no effect may depend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// What there is to know.
     pub payload: Value,
 }
@@ -134,6 +145,7 @@ impl Envelope {
             correlation_id: None,
             causation_id: None,
             user_id: None,
+            traceparent: crate::trace::traceparent(),
             payload: serde_json::to_value(payload)?,
         })
     }
@@ -160,5 +172,31 @@ impl Envelope {
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, HandleError> {
         T::deserialize(&self.payload)
             .map_err(|error| HandleError::Invalid(format!("{} payload: {error}", self.kind)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_trace_is_a_field_that_other_releases_need_not_know() {
+        // R-MSG-04.
+        let event = Envelope::new("KIND", "payment", 7, Millis(0), &json!({})).unwrap();
+        let written = serde_json::to_value(&event).unwrap();
+        assert!(written.get("traceparent").is_none(), "without one it is as ever");
+        assert_eq!(
+            serde_json::from_value::<Envelope>(written.clone()).unwrap(),
+            event
+        );
+        let mut later = written;
+        later["traceparent"] = json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        later["andMore"] = json!(1);
+        let read: Envelope = serde_json::from_value(later).unwrap();
+        assert_eq!(
+            (read.event_id, read.traceparent.is_some()),
+            (event.event_id, true)
+        );
     }
 }

@@ -6,6 +6,7 @@ use super::bus::{BusError, EventBus, Message};
 use crate::clock::SharedClock;
 use crate::error::{chain, is_unreachable};
 use crate::service::Task;
+use crate::trace;
 use crate::wire::at as timestamp;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -180,7 +181,12 @@ impl Relay {
             })
             .collect();
         // Bus away: the rows stay as they are, and the transaction ends with `tx`.
+        let published: Vec<trace::Span> = messages
+            .iter()
+            .filter_map(|message| trace::producer(&message.topic, &message.event))
+            .collect();
         let answers = self.bus.publish(&messages).await?;
+        drop(published);
         let now = timestamp(self.clock.now());
         let mut done = Vec::with_capacity(rows.len());
         for ((row, message), answer) in rows.iter().zip(&messages).zip(answers) {

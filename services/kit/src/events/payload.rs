@@ -112,6 +112,9 @@ pub struct ReservationCancelled {
     /// Whether it had been paid, so that money must go back.
     #[serde(default)]
     pub was_paid: bool,
+    /// The transfer by which its last owner had come by it: that payment goes back, not the one the
+    /// reservation was made with.
+    pub transfer_id: Option<Uuid>,
 }
 
 /// A payment came for a reservation that cannot be confirmed; payment refunds it.
@@ -142,6 +145,21 @@ pub struct TransferCompleted {
     pub event_id: Option<Uuid>,
     /// KRW.
     pub total_price: i64,
+    /// The transfer by which the seller had come by the ticket himself; his payment of that, or of the
+    /// reservation if there is none, goes back to him.
+    pub previous_transfer_id: Option<Uuid>,
+}
+
+/// A payment came for a transfer or a membership that cannot be had; payment refunds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PurchaseRejected {
+    /// The transfer or membership.
+    pub reference_id: Uuid,
+    /// The payment.
+    pub payment_id: Uuid,
+    /// Why.
+    pub reason: String,
 }
 
 /// A membership was paid.

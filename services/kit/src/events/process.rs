@@ -1,11 +1,12 @@
 //! What happens to one event: its effect once, or its burial.
 
 use super::bus::{DeadLetter, bury};
-use super::consumer::{ConsumerConfig, HandleError, Handler};
+use super::handler::{ConsumerConfig, HandleError, Handler};
 use super::{Envelope, VERSION};
 use crate::clock::SharedClock;
 use crate::error::{chain, is_unreachable};
 use crate::store::Redis;
+use crate::trace;
 use crate::wire::at as timestamp;
 use redis::RedisError;
 use sqlx::PgPool;
@@ -45,7 +46,15 @@ impl Processor {
         };
         let mut pauses = self.config.backoff.iter();
         loop {
-            let error = match self.apply(&event).await {
+            let span = trace::consumer(self.config.group, &event);
+            let applied = trace::within(span, async {
+                let applied = self.apply(&event).await;
+                if applied.is_err() {
+                    trace::failed();
+                }
+                applied
+            });
+            let error = match applied.await {
                 Ok(()) => return Ok(Outcome::Done),
                 Err(error) if is_away(&error) => return Ok(Outcome::Later),
                 Err(error) => error,
@@ -104,7 +113,8 @@ impl Processor {
         for event in events {
             // Delivered twice within one batch: once.
             if fresh.remove(&event.event_id) {
-                self.handler.handle(&mut tx, event).await?;
+                let span = trace::consumer(self.config.group, event);
+                trace::within(span, self.handler.handle(&mut tx, event)).await?;
             }
         }
         tx.commit().await?;

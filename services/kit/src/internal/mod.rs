@@ -7,6 +7,7 @@
 pub mod breaker;
 
 use crate::error::ApiError;
+use crate::trace::{self, Work};
 use breaker::{Breaker, Outcome};
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -120,6 +121,12 @@ fn callee(url: &str) -> &str {
     path_only.get(..end).unwrap_or(path_only)
 }
 
+/// The path of a callee, without its host: `/internal/reservations`.
+fn path_of(callee: &str) -> &str {
+    let host = callee.split_once("//").map_or(callee, |(_, rest)| rest);
+    host.find('/').and_then(|at| host.get(at..)).unwrap_or("/")
+}
+
 impl InternalClient {
     pub(crate) fn new(http: reqwest::Client, token: String, breakers: Breakers) -> Self {
         Self {
@@ -187,7 +194,16 @@ impl InternalClient {
             return Err(InternalError::Resting { url: url.to_owned() });
         }
         let started = Instant::now();
-        let answer = self.try_thrice(&method, url, body).await;
+        let span = trace::step(Work::Elsewhere, || format!("{method} {}", path_of(callee)));
+        let answer = trace::within(span, async {
+            let answer = self.try_thrice(&method, url, body).await;
+            match &answer {
+                Ok((status, _)) => trace::note("http.response.status_code", status.as_u16()),
+                Err(_) => trace::failed(),
+            }
+            answer
+        })
+        .await;
         let outcome = match &answer {
             Ok((status, _)) if !status.is_server_error() => Outcome::Answered,
             Ok(_) | Err(_) => Outcome::Failed,
@@ -251,6 +267,9 @@ impl InternalClient {
             .timeout(READ_TIMEOUT);
         if let Some(body) = body {
             request = request.json(body);
+        }
+        if let Some(traceparent) = trace::traceparent() {
+            request = request.header("traceparent", traceparent);
         }
         let response = request.send().await?;
         Ok((response.status(), response.bytes().await?))
@@ -388,5 +407,7 @@ mod tests {
         );
         assert_eq!(callee("http://h:1/internal/seats"), "http://h:1/internal/seats");
         assert_eq!(callee("http://h:1"), "http://h:1");
+        assert_eq!(path_of("http://h:1/internal/seats"), "/internal/seats");
+        assert_eq!(path_of("http://h:1"), "/");
     }
 }

@@ -7,8 +7,10 @@ mod serve;
 mod supervise;
 
 pub use health::ops;
+#[cfg(feature = "otel")]
+pub(crate) use observe::method_name;
 pub use observe::routed;
-pub use serve::{DRAIN_LIMIT, ServeError, serve};
+pub use serve::{DRAIN_LIMIT, ServeError, serve, serve_to};
 pub use supervise::{TaskFailure, supervise};
 
 use crate::error::{ApiError, BoxError};

@@ -6,17 +6,22 @@
 
 use crate::error::{ApiError, Failure, chain};
 use crate::identity::read_headers;
+use crate::trace::{self, Callers};
 use axum::Router;
 use axum::body::HttpBody as _;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tower::{Layer, Service};
+
+/// What a request is counted as whose route is unknown here.
+const UNMATCHED: &str = "unmatched";
 
 /// `router` with the pattern that matched left in the response, for a router that is mounted where
 /// [`crate::serve`] cannot see its routes (the gateway hands requests on to it itself). Without it
@@ -34,19 +39,36 @@ async fn leave_route(request: Request, next: Next) -> Response {
     response
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct Observe;
+#[derive(Clone)]
+pub(super) struct Observe {
+    /// Whose requests are traced; `None` when traces are off.
+    traced: Option<Callers>,
+}
+
+impl Observe {
+    pub(super) fn new(callers: Callers) -> Self {
+        Self {
+            traced: trace::on().then_some(callers),
+        }
+    }
+}
 
 impl<S> Layer<S> for Observe {
     type Service = Observed<S>;
 
     fn layer(&self, inner: S) -> Observed<S> {
-        Observed(inner)
+        Observed {
+            inner,
+            traced: self.traced.clone(),
+        }
     }
 }
 
 #[derive(Clone)]
-pub(super) struct Observed<S>(S);
+pub(super) struct Observed<S> {
+    inner: S,
+    traced: Option<Callers>,
+}
 
 impl<S> Service<Request> for Observed<S>
 where
@@ -58,14 +80,15 @@ where
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
         let started = Instant::now();
+        let span = self.traced.as_ref().and_then(|callers| begun(&request, callers));
         let seen = Seen::of(&request);
-        let answer = self.0.call(request);
-        Box::pin(async move {
+        let answer = self.inner.call(request);
+        let observed = async move {
             let mut response = answer.await?;
             if let Some(plain) = plain_refusal(&response) {
                 let allow = response.headers_mut().remove(header::ALLOW);
@@ -80,8 +103,24 @@ where
                 seen.log(&error);
             }
             Ok(response)
-        })
+        };
+        match span {
+            None => Box::pin(observed),
+            span => Box::pin(trace::within(span, observed)),
+        }
     }
+}
+
+/// The span of `request`. Who only asks how we are has none: every few seconds, for ever, from each of our
+/// watchers.
+fn begun(request: &Request, callers: &Callers) -> Option<trace::Span> {
+    let path = request.uri().path();
+    if path == "/health" || path.starts_with("/actuator/") {
+        return None;
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let is_believed = callers.are_believed(peer.map(|peer| peer.0.ip()));
+    trace::server(request.method(), request.headers(), is_believed)
 }
 
 /// What of a request is needed once it is answered. Clones here are reference counts.
@@ -112,7 +151,10 @@ impl Seen {
     fn count(&self, mounted: Option<&MatchedPath>, status: StatusCode, started: Instant) {
         // The route's pattern, never the path: ids would make a time series each.
         let route = mounted.or(self.route.as_ref());
-        let route = route.map_or("unmatched", MatchedPath::as_str).to_owned();
+        let route = route.map_or(UNMATCHED, MatchedPath::as_str).to_owned();
+        if trace::on() {
+            self.trace(&route, status);
+        }
         super::pulse::count(&route, status.is_server_error(), started.elapsed());
         let class = match status.as_u16() {
             ..300 => "2xx",
@@ -125,6 +167,17 @@ impl Seen {
         .increment(1);
         metrics::histogram!("urr_http_request_seconds", "route" => route)
             .record(started.elapsed().as_secs_f64());
+    }
+
+    fn trace(&self, route: &str, status: StatusCode) {
+        if route != UNMATCHED {
+            trace::name(|| format!("{} {route}", method_name(&self.method)));
+            trace::note("http.route", route.to_owned());
+        }
+        trace::note("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            trace::failed();
+        }
     }
 
     fn log(&self, error: &ApiError) {
@@ -140,7 +193,7 @@ impl Seen {
     }
 }
 
-const fn method_name(method: &Method) -> &'static str {
+pub(crate) const fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",

@@ -1,6 +1,7 @@
 //! Serving a router: no Nagle delay, no lost panic, one log line per failure, a bounded drain.
 
 use super::observe::Observe;
+use crate::trace::Callers;
 use axum::Router;
 use axum::serve::ListenerExt as _;
 use std::net::SocketAddr;
@@ -18,11 +19,25 @@ pub struct ServeError(#[from] std::io::Error);
 
 /// Serves `router` on `listener` until `shutdown`: then takes no new connection, lets open calls
 /// finish for at most [`DRAIN_LIMIT`], and returns. Handlers may ask for
-/// `ConnectInfo<SocketAddr>`.
+/// `ConnectInfo<SocketAddr>`. Callers are believed what they say of traces: where strangers call, it is
+/// [`serve_to`].
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    serve_to(Callers::Services, listener, router, shutdown).await
+}
+
+/// As [`serve`], to `callers`.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_to(
+    callers: Callers,
     listener: TcpListener,
     router: Router,
     shutdown: CancellationToken,
@@ -35,7 +50,7 @@ pub async fn serve(
     });
     // One stack: a router boxes every layer it is given by itself.
     let stack = tower::ServiceBuilder::new()
-        .layer(Observe)
+        .layer(Observe::new(callers))
         .map_response(|response: axum::http::Response<_>| response.map(axum::body::Body::new))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked));
     let router = router.layer(stack);

@@ -2,6 +2,7 @@
 
 use super::aws;
 use crate::settings::Settings;
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ impl Dynamo {
     pub async fn connect(settings: &Settings) -> Self {
         let config = aws::config(settings.dynamodb_endpoint.as_deref()).await;
         Self {
-            client: Client::new(&config),
+            client: client(&config),
             table_prefix: settings.table_prefix.as_str().into(),
         }
     }
@@ -30,4 +31,18 @@ impl Dynamo {
     pub fn table(&self, name: &str) -> String {
         [self.table_prefix.as_ref(), name].concat()
     }
+}
+
+#[cfg(not(feature = "otel"))]
+fn client(config: &SdkConfig) -> Client {
+    Client::new(config)
+}
+
+#[cfg(feature = "otel")]
+fn client(config: &SdkConfig) -> Client {
+    let mut config = aws_sdk_dynamodb::config::Builder::from(config);
+    if crate::trace::on() {
+        config = config.interceptor(crate::trace::Calls);
+    }
+    Client::from_conf(config.build())
 }

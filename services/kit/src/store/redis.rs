@@ -6,6 +6,7 @@
 //! anything else, a single server would hide the mistake.
 
 use crate::start::StartError;
+use crate::trace::{self, Work};
 use futures::FutureExt as _;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
@@ -166,10 +167,12 @@ fn cluster_nodes(url: &str) -> Option<Vec<String>> {
 
 impl ConnectionLike for RedisConn {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
+        let span = trace::step(Work::Elsewhere, || name_of(cmd));
+        let answer = match self {
             Self::Single(conn) => conn.req_packed_command(cmd),
             Self::Cluster(conn) => conn.req_packed_command(cmd).boxed(),
-        }
+        };
+        traced(span, answer)
     }
 
     fn req_packed_commands<'a>(
@@ -178,10 +181,12 @@ impl ConnectionLike for RedisConn {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
+        let span = trace::step(Work::Elsewhere, || "PIPELINE".to_owned());
+        let answer = match self {
             Self::Single(conn) => conn.req_packed_commands(pipeline, offset, count),
             Self::Cluster(conn) => conn.req_packed_commands(pipeline, offset, count),
-        }
+        };
+        traced(span, answer)
     }
 
     fn get_db(&self) -> i64 {
@@ -190,6 +195,30 @@ impl ConnectionLike for RedisConn {
             // A cluster has only the one.
             Self::Cluster(_) => 0,
         }
+    }
+}
+
+/// `answer` within `span`; as it came where there is none.
+fn traced<T: Send + 'static>(span: Option<trace::Span>, answer: RedisFuture<'_, T>) -> RedisFuture<'_, T> {
+    if span.is_none() {
+        return answer;
+    }
+    trace::within(span, async {
+        trace::note("db.system.name", "redis");
+        let answer = answer.await;
+        if answer.is_err() {
+            trace::failed();
+        }
+        answer
+    })
+    .boxed()
+}
+
+/// What a command is called: its first word. The others are keys and values.
+fn name_of(command: &Cmd) -> String {
+    match command.args_iter().next() {
+        Some(redis::Arg::Simple(name)) => String::from_utf8_lossy(name).into_owned(),
+        _ => "redis".to_owned(),
     }
 }
 

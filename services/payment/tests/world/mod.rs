@@ -24,6 +24,9 @@ use urr_payment::{Config, FailPoints, Payments, Store};
 use uuid::Uuid;
 
 pub const PRICE: i64 = 90_000;
+/// The same with ten percent on top.
+pub const RESOLD: i64 = 99_000;
+pub const MEMBERSHIP: i64 = 30_000;
 
 pub struct World {
     pub bed: TestBed,
@@ -40,11 +43,13 @@ pub struct World {
     store: Store,
 }
 
-/// Who holds a seat, and which payment is prepared for it.
+/// Who wants what, and which payment is prepared for it.
 pub struct Order {
     pub user: Uuid,
+    /// What he holds, or what is sold by the transfer he pays for.
     pub reservation: Uuid,
     pub order_id: String,
+    pub amount: i64,
 }
 
 impl World {
@@ -63,6 +68,8 @@ impl World {
                 &pay,
             ))
             .await;
+        let catalog = bed.serve(catalog()).await;
+        let ctx = ctx.with_settings(|settings| settings.urls.catalog = catalog);
         let service = urr_booking::start(&ctx, urr_booking::Config::default())
             .await
             .unwrap();
@@ -114,6 +121,20 @@ impl World {
 
     pub fn sound(&self) -> Payments {
         self.payments(FailPoints::none())
+    }
+
+    /// The show turns out to be this artist's.
+    pub async fn of_artist(&self, artist: Uuid) {
+        let pool = self
+            .ctx
+            .postgres("booking", &urr_booking::store::MIGRATOR)
+            .await
+            .unwrap();
+        sqlx::query("UPDATE event_copies SET artist_id = $1")
+            .bind(artist)
+            .execute(&pool)
+            .await
+            .unwrap();
     }
 
     async fn build_hall(&mut self) {
@@ -195,7 +216,10 @@ impl World {
 
     /// Somebody holds the next free seat.
     pub async fn hold(&self) -> (Uuid, Uuid) {
-        let user = Uuid::new_v4();
+        self.hold_of(Uuid::new_v4()).await
+    }
+
+    async fn hold_of(&self, user: Uuid) -> (Uuid, Uuid) {
         let seat = self.seats[self.next_seat.fetch_add(1, Ordering::SeqCst) as usize];
         let body = json!({ "eventId": self.event, "seatIds": [seat] });
         let held = self.booking("POST", "/api/seats/reserve", Some(user), body).await;
@@ -204,7 +228,11 @@ impl World {
 
     /// Somebody holds a seat and is about to pay for it.
     pub async fn order(&self) -> Order {
-        let (user, reservation) = self.hold().await;
+        self.order_of(Uuid::new_v4()).await
+    }
+
+    pub async fn order_of(&self, user: Uuid) -> Order {
+        let (user, reservation) = self.hold_of(user).await;
         let request = PrepareRequest {
             target: target(reservation),
             amount: PRICE,
@@ -214,7 +242,60 @@ impl World {
             user,
             reservation,
             order_id: payment.order_id,
+            amount: PRICE,
         }
+    }
+
+    /// Somebody has paid for a ticket and lists it: his order, and the transfer.
+    pub async fn listed(&self) -> (Order, Uuid) {
+        let sellers = self.order().await;
+        let paid = sellers.pay(&self.sound(), &sellers.order_id).await.unwrap();
+        assert!(paid.fulfilled);
+        let transfer = self.list(&sellers).await;
+        (sellers, transfer)
+    }
+
+    pub async fn list(&self, sellers: &Order) -> Uuid {
+        let body = json!({ "reservationId": sellers.reservation });
+        let listed = self
+            .booking("POST", "/api/transfers", Some(sellers.user), body)
+            .await;
+        listed["transfer"]["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Somebody else is about to pay for it.
+    pub async fn buyer(&self, sellers: &Order, transfer: Uuid) -> Order {
+        let user = Uuid::new_v4();
+        let target = Target {
+            kind: PaymentType::Transfer,
+            id: transfer,
+        };
+        let amount = RESOLD;
+        let payment = self
+            .sound()
+            .prepare(user, PrepareRequest { target, amount })
+            .await
+            .unwrap();
+        Order {
+            user,
+            reservation: sellers.reservation,
+            order_id: payment.order_id,
+            amount,
+        }
+    }
+
+    pub async fn withdraw(&self, sellers: &Order, transfer: Uuid) {
+        let path = format!("/api/transfers/{transfer}/cancel");
+        self.booking("POST", &path, Some(sellers.user), Value::Null).await;
+    }
+
+    /// Whether the ticket is this payer's.
+    pub async fn has_ticket(&self, order: &Order) -> bool {
+        let path = format!("/api/reservations/{}", order.reservation);
+        let (status, found) = self
+            .try_booking("GET", &path, Some(order.user), Value::Null)
+            .await;
+        status == 200 && found["reservation"]["status"] == "confirmed"
     }
 
     pub async fn cancel_reservation(&self, order: &Order) {
@@ -291,13 +372,25 @@ impl World {
     }
 }
 
+/// What catalog says about any artist.
+fn catalog() -> Router {
+    let artist = || async {
+        axum::Json(json!({ "name": "The Waves", "image_url": null, "membership_price": MEMBERSHIP }))
+    };
+    Router::new().route("/internal/artists/{id}", axum::routing::get(artist))
+}
+
 /// Booking's short cut can be cut off; validation and reads go on.
 async fn outage(
     axum::extract::State(down): axum::extract::State<Arc<AtomicBool>>,
     request: Request,
     next: Next,
 ) -> axum::response::Response {
-    if down.load(Ordering::SeqCst) && request.uri().path().ends_with("/confirm") {
+    let path = request.uri().path();
+    let short_cut = ["/confirm", "/complete", "/activate"]
+        .iter()
+        .any(|step| path.ends_with(step));
+    if down.load(Ordering::SeqCst) && short_cut {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     next.run(request).await
@@ -323,7 +416,7 @@ impl Order {
         let request = ConfirmRequest {
             payment_key: key.to_owned(),
             order_id: self.order_id.clone(),
-            amount: PRICE,
+            amount: self.amount,
         };
         payments.confirm(self.user, request).await
     }

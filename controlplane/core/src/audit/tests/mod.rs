@@ -4,7 +4,10 @@ mod drawn;
 mod history;
 mod wrongs;
 
-use super::{EXAMPLES_MAX, Evidence, Observations, ReservationStatus, Verdict, audit};
+use super::{
+    Charge, EXAMPLES_MAX, Evidence, Observations, Payment, PaymentKind, PaymentStatus, ReservationStatus,
+    Verdict, audit,
+};
 use crate::{admission::LogKind, law::Law, testing::OPENS_AT};
 use history::{Shape, clean, id, shape};
 use proptest::prelude::*;
@@ -77,6 +80,57 @@ fn a_seat_sold_twice_is_named() {
         oversell.examples
     );
     assert!(report.broken().any(|law| law == Law::Fenced));
+}
+
+#[test]
+fn a_ticket_that_was_sold_on_stands_on_its_buyers_charge_alone() {
+    // R-TRF-02.
+    let mut evidence = clean(SHAPE);
+    let first = evidence
+        .payments
+        .iter()
+        .position(|payment| payment.status == PaymentStatus::Confirmed)
+        .unwrap();
+    let paid = evidence.payments[first].clone();
+    let charge = evidence
+        .charges
+        .iter()
+        .position(|charge| charge.order_id == paid.order_id)
+        .unwrap();
+    evidence.payments[first].status = PaymentStatus::Refunded;
+    evidence.charges[charge].cancelled_amount = paid.amount;
+    let resold = "ORD_resold".to_owned();
+    evidence.charges.push(Charge {
+        payment_key: "key_resold".into(),
+        order_id: resold.clone(),
+        amount: 55_000,
+        cancelled_amount: 0,
+    });
+    evidence.payments.push(Payment {
+        order_id: resold,
+        kind: PaymentKind::Transfer,
+        amount: 55_000,
+        ..paid
+    });
+    assert_eq!(audit(&evidence).broken().count(), 0);
+    // The seller has kept his charge too; the buyer paid for nothing; or less than the ticket cost.
+    let wrongs: [&dyn Fn(&mut Evidence); 3] = [
+        &|wrong| {
+            wrong.payments[first].status = PaymentStatus::Confirmed;
+            wrong.charges[charge].cancelled_amount = 0;
+        },
+        &|wrong| wrong.payments.last_mut().unwrap().target = None,
+        &|wrong| {
+            wrong.payments.last_mut().unwrap().amount = 1;
+            wrong.charges.last_mut().unwrap().amount = 1;
+        },
+    ];
+    for wrong in wrongs {
+        let mut evidence = evidence.clone();
+        wrong(&mut evidence);
+        let broken: Vec<_> = audit(&evidence).broken().collect();
+        assert_eq!(broken, [Law::PaidMeansTicket]);
+    }
 }
 
 #[test]
