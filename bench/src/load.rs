@@ -70,6 +70,25 @@ pub(crate) async fn requests_per_s(
     expected: StatusCode,
     make: MakeRequest,
 ) -> anyhow::Result<f64> {
+    let pause = Duration::ZERO;
+    paced(Paced { addr, lanes, pause }, duration, expected, make).await
+}
+
+/// Who is asked, by how many, and how long each of them rests after an answer.
+pub(crate) struct Paced {
+    pub(crate) addr: SocketAddr,
+    pub(crate) lanes: usize,
+    pub(crate) pause: Duration,
+}
+
+/// As [`requests_per_s`], with rests: the machine is not full, and what is measured beside it is not
+/// how long it waited for a core.
+pub(crate) async fn paced(
+    Paced { addr, lanes, pause }: Paced,
+    duration: Duration,
+    expected: StatusCode,
+    make: MakeRequest,
+) -> anyhow::Result<f64> {
     let counting = Arc::new(AtomicBool::new(false));
     let done = Arc::new(AtomicBool::new(false));
     let served = Arc::new(AtomicU64::new(0));
@@ -78,6 +97,7 @@ pub(crate) async fn requests_per_s(
     for _ in 0..lanes {
         let lane = Lane {
             addr,
+            pause,
             expected,
             make: Arc::clone(&make),
             counting: Arc::clone(&counting),
@@ -103,6 +123,7 @@ pub(crate) async fn requests_per_s(
 
 struct Lane {
     addr: SocketAddr,
+    pause: Duration,
     expected: StatusCode,
     make: MakeRequest,
     counting: Arc<AtomicBool>,
@@ -131,6 +152,9 @@ impl Lane {
             );
             if self.counting.load(Ordering::Relaxed) {
                 self.served.fetch_add(1, Ordering::Relaxed);
+            }
+            if !self.pause.is_zero() {
+                tokio::time::sleep(self.pause).await;
             }
         }
         drop(sender);

@@ -7,6 +7,7 @@
 
 use crate::{
     capacity::{bearable_rate_per_s, replicas_for_rate},
+    last_seats::{self, Bounds, Seats},
     room::{Mode, Room},
     sale::{Phase, Sale, WhenSoldOut},
     time::Millis,
@@ -27,6 +28,8 @@ pub struct Observed {
     pub ready_replicas: u32,
     /// Every seat is sold.
     pub sold_out: bool,
+    /// The seats, as far as known; the last ones bound the line ([`crate::last_seats`]).
+    pub seats: Option<Seats>,
     /// The operator's overrides.
     pub hand: Hand,
     /// The waiting room's record, if there is one.
@@ -213,7 +216,9 @@ pub fn plan_on(terms: Terms, sale: &Sale, observed: &Observed, now: Millis) -> P
         true => set_rate(sale, observed),
         false => 0,
     };
-    let rate_per_s = bounded_rate(sale, observed.ready_replicas, wanted_rate, &mut reasons);
+    let last = (lets_in.then_some(observed.seats).flatten()).and_then(last_seats::bounds);
+    let let_in = let_in(sale, observed, last, wanted_rate, &mut reasons);
+    let rate_per_s = bounded_rate(sale, observed.ready_replicas, let_in.rate_per_s, &mut reasons);
     let is_held = observed.hand.paused && lets_in;
     if is_held {
         reasons.push("held by the operator".to_owned());
@@ -236,12 +241,43 @@ pub fn plan_on(terms: Terms, sale: &Sale, observed: &Observed, now: Millis) -> P
         ),
         limits: LimitsTarget {
             rate_per_s: if lets_in { rate_per_s } else { 0 },
-            cap: observed.hand.cap.unwrap_or(sale.admission.cap),
+            cap: let_in.cap,
             paused: is_held || keeps_waiting,
         },
         next_transition_at: next_transition_at(terms, sale, now),
         reasons,
     }
+}
+
+/// What the line may do: as set, but for the last seats. Who steers by hand has seen them.
+fn let_in(
+    sale: &Sale,
+    observed: &Observed,
+    last: Option<Bounds>,
+    wanted_rate: u32,
+    reasons: &mut Vec<String>,
+) -> Bounds {
+    let hand = observed.hand;
+    let cap = hand.cap.unwrap_or(sale.admission.cap);
+    let set = Bounds {
+        cap,
+        rate_per_s: wanted_rate,
+    };
+    let Some(last) = last else { return set };
+    let bounded = Bounds {
+        cap: hand.cap.unwrap_or_else(|| cap.min(last.cap)),
+        rate_per_s: match hand.rate_per_s {
+            Some(_) => wanted_rate,
+            None => wanted_rate.min(last.rate_per_s),
+        },
+    };
+    if bounded != set {
+        reasons.push(format!(
+            "{}/s and {} inside at most: fewer seats are left than would come for them",
+            bounded.rate_per_s, bounded.cap
+        ));
+    }
+    bounded
 }
 
 fn bounded_rate(sale: &Sale, ready_replicas: u32, wanted: u32, reasons: &mut Vec<String>) -> u32 {

@@ -3,7 +3,10 @@
 //! Wire format of `GET /control/v1/sales/{id}/stream` (SSE, one JSON document per event) and of
 //! recordings. Add fields as optional; never change a meaning.
 
-use crate::{adaptive::Lean, crowd::CrowdView, pulse::Signs, sale::Phase, sale::SaleId, time::Millis};
+use crate::{
+    adaptive::Lean, crowd::CrowdView, last_seats::Seats, pulse::Signs, sale::Phase, sale::SaleId,
+    time::Millis,
+};
 use serde::{Deserialize, Serialize};
 
 /// A sale at one instant.
@@ -172,6 +175,17 @@ pub struct SeatsView {
     pub sold: u64,
     /// The same by section, in the hall's order.
     pub sections: Vec<SectionView>,
+}
+
+impl SeatsView {
+    /// What may still be had; a held seat may come back.
+    #[must_use]
+    pub const fn left(&self) -> Seats {
+        Seats {
+            capacity: self.capacity,
+            left: self.free + self.held,
+        }
+    }
 }
 
 /// One section of the hall.

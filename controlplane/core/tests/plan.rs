@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use urr_core::testing::{OPENS_AT, sale};
 use urr_core::{
+    last_seats::Seats,
     plan::{AppliedLimits, Hand, Observed, Plan, REPLICAS_AT_REST, WARM_UP_S, phase, plan},
     room::{Mode, Room},
     sale::{Adaptive, CapacitySettings, Phase, Sale, WhenSoldOut},
@@ -62,6 +63,10 @@ fn observed() -> impl Strategy<Value = Observed> {
         (room.mode, room.clock.rate_per_s, room.issued) = (mode, rate_per_s, issued);
         room
     });
+    let seats = (0..2_000_u64, 0..2_000_u64).prop_map(|(capacity, left)| Seats {
+        capacity,
+        left: left.min(capacity),
+    });
     let limits =
         (0..500_u32, 0..5_000_u32, any::<bool>()).prop_map(|(rate_per_s, cap, paused)| AppliedLimits {
             rate_per_s,
@@ -71,15 +76,17 @@ fn observed() -> impl Strategy<Value = Observed> {
     (
         0..60_u32,
         any::<bool>(),
+        prop::option::of(seats),
         hand(),
         prop::option::of(room),
         prop::option::of(limits),
         prop::option::of(0..500_u32),
     )
         .prop_map(
-            |(ready_replicas, sold_out, hand, room, limits, pace_per_s)| Observed {
+            |(ready_replicas, sold_out, seats, hand, room, limits, pace_per_s)| Observed {
                 ready_replicas,
                 sold_out,
+                seats,
                 hand,
                 room,
                 limits,
@@ -345,4 +352,53 @@ fn the_adaptive_rate_takes_the_sales_place_and_the_hand_takes_its() {
     assert_eq!(rate(&sale, Some(15), None), 15);
     assert_eq!(rate(&sale, Some(15), Some(7)), 7);
     assert_eq!(rate(&sale, Some(90), None), 20, "capacity-first");
+}
+
+#[test]
+fn the_last_seats_bound_the_line_but_neither_capacity_nor_the_hand() {
+    let mut sale = sale();
+    (sale.admission.rate_per_s, sale.admission.cap) = (200, 3000);
+    sale.capacity.rate_per_replica = 100;
+    let now = OPENS_AT.plus_s(60);
+    let plenty = Observed {
+        ready_replicas: 4,
+        seats: Some(Seats {
+            capacity: 60_000,
+            left: 3_001,
+        }),
+        ..Observed::default()
+    };
+    let as_set = plan(&sale, &plenty, now);
+    assert_eq!((as_set.limits.rate_per_s, as_set.limits.cap), (200, 3000));
+    let mut last = plenty;
+    last.seats = Some(Seats {
+        capacity: 60_000,
+        left: 200,
+    });
+    let bounded = plan(&sale, &last, now);
+    assert_eq!((bounded.limits.rate_per_s, bounded.limits.cap), (128, 512));
+    assert_eq!(
+        bounded.room.unwrap().rate_per_s,
+        128,
+        "the door calls no more than tier 2 takes"
+    );
+    assert_eq!(bounded.replicas, as_set.replicas, "seats may come back");
+    assert!(
+        bounded.reasons.iter().any(|why| why.contains("512 inside")),
+        "{:?}",
+        bounded.reasons
+    );
+    last.hand = Hand {
+        rate_per_s: Some(150),
+        cap: Some(1000),
+        ..Hand::default()
+    };
+    let by_hand = plan(&sale, &last, now);
+    assert_eq!((by_hand.limits.rate_per_s, by_hand.limits.cap), (150, 1000));
+    (last.hand, last.seats) = (Hand::default(), None);
+    let unknown = plan(&sale, &last, now);
+    assert_eq!(
+        unknown.limits, as_set.limits,
+        "what booking does not say bounds nothing"
+    );
 }

@@ -18,8 +18,9 @@ use crate::retire;
 use crate::store::{NewAudit, SaleRecord, SalesStore, StoreError};
 use crate::targets::{RoomStep, limits_step, room_step};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use urr_core::last_seats::Seats;
 use urr_core::plan::{AppliedLimits, Observed, Plan, phase, plan};
 use urr_core::room::Room;
 use urr_core::sale::{Phase, Sale, SaleId, WhenSoldOut};
@@ -91,6 +92,8 @@ pub struct Reconciler {
     pub(crate) clock: SharedClock,
     /// The terms booking acknowledged to this process. Telling it twice does no harm.
     told_booking: Arc<Mutex<HashMap<SaleId, Sale>>>,
+    /// What booking said last: a second without its answer must not let a crowd in for the last seats.
+    seats_heard: Arc<Mutex<HashMap<SaleId, Seats>>>,
 }
 
 /// What one step reads.
@@ -99,6 +102,7 @@ struct Seen {
     room: Option<Room>,
     limits: Result<Option<Limits>, StateError>,
     sold_out: bool,
+    seats: Option<Seats>,
     ready_replicas: u32,
     turnout: Option<Turnout>,
 }
@@ -122,6 +126,7 @@ impl Reconciler {
             pulses,
             clock,
             told_booking: Arc::default(),
+            seats_heard: Arc::default(),
         }
     }
 
@@ -156,10 +161,8 @@ impl Reconciler {
 
     async fn try_step(&self, sale: SaleId) -> Result<Outcome, ReconcileError> {
         let Some(seen) = self.observe(sale).await? else {
-            self.told_booking
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&sale);
+            lock(&self.told_booking).remove(&sale);
+            lock(&self.seats_heard).remove(&sale);
             return Ok(Outcome::Gone);
         };
         if seen.record.retiring {
@@ -218,21 +221,29 @@ impl Reconciler {
             .and_then(Option::as_ref)
             .is_some_and(|limits| limits.sold_out)
             || record.logged_phase == Some(Phase::SoldOut);
-        let (sold_out, turnout) = tokio::join!(self.sold_out(&record.sale), self.turnout(&record.sale));
-        let sold_out = sold_out.unwrap_or(known_sold_out);
+        let (seats, turnout) = tokio::join!(self.seats(&record.sale), self.turnout(&record.sale));
+        let sold_out = seats.map_or(known_sold_out, Seats::are_sold_out);
+        let seats = {
+            let mut heard = lock(&self.seats_heard);
+            if let Some(seats) = seats {
+                heard.insert(sale, seats);
+            }
+            heard.get(&sale).copied()
+        };
         let ready_replicas = self.observer.ready_replicas(&record);
         Ok(Some(Seen {
             record,
             room,
             limits,
             sold_out,
+            seats,
             ready_replicas,
             turnout,
         }))
     }
 
-    /// Whether every seat is sold; `None` when that cannot be known or does not matter now.
-    async fn sold_out(&self, sale: &Sale) -> Option<bool> {
+    /// The seats; `None` when they cannot be known or do not matter now.
+    async fn seats(&self, sale: &Sale) -> Option<Seats> {
         let now = self.clock.now();
         if now < sale.schedule.opens_at || now >= sale.schedule.closes_at {
             return None;
@@ -241,8 +252,7 @@ impl Reconciler {
             .await
             .ok()?
             .ok()?;
-        // A held seat may come back.
-        Some(seats.capacity > 0 && seats.free == 0 && seats.held == 0)
+        Some(seats.left())
     }
 
     /// How many of those whom tier 1 let on have come; `None` when it cannot be known or does not
@@ -364,13 +374,12 @@ impl Reconciler {
     /// not be reached.
     async fn tell_booking(&self, sale: &Sale) -> Option<String> {
         let told = |told: &HashMap<SaleId, Sale>| told.get(&sale.id) == Some(sale);
-        if told(&self.told_booking.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if told(&lock(&self.told_booking)) {
             return None;
         }
         match self.observer.tell_booking(sale).await {
             Ok(()) => {
-                let mut known = self.told_booking.lock().unwrap_or_else(PoisonError::into_inner);
-                known.insert(sale.id, sale.clone());
+                lock(&self.told_booking).insert(sale.id, sale.clone());
                 None
             }
             Err(error) => Some(format!(
@@ -379,6 +388,10 @@ impl Reconciler {
             )),
         }
     }
+}
+
+fn lock<T>(known: &Mutex<T>) -> MutexGuard<'_, T> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The plan, with the words of the operator that holds the line.
@@ -398,6 +411,7 @@ fn observed(seen: &Seen) -> Observed {
     Observed {
         ready_replicas: seen.ready_replicas,
         sold_out: seen.sold_out,
+        seats: seen.seats,
         hand: seen.record.hand_in_force(),
         room: seen.room.clone(),
         limits: limits.map(|limits| AppliedLimits {

@@ -184,7 +184,8 @@ fn observed(
 ) -> Observed {
     Observed {
         ready_replicas,
-        sold_out: seats.is_some_and(|seats| seats.capacity > 0 && seats.free == 0 && seats.held == 0),
+        sold_out: seats.is_some_and(|seats| seats.left().are_sold_out()),
+        seats: seats.map(SeatsView::left),
         hand: record.hand_in_force(),
         room: room.cloned(),
         limits: queue.map(|queue| AppliedLimits {

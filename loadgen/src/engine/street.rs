@@ -20,6 +20,9 @@ use tokio_util::task::TaskTracker;
 /// Longest sleep of the director while nobody is due. Shorter than the shortest rest that a server
 /// may ask for, so nobody who is put to rest meanwhile is overlooked.
 const QUIET_MOST_MS: u32 = 20;
+/// Turns of those in line before the next one who comes, while both are due. In line they ask
+/// a few thousand times a second at most, so whoever comes has what is left either way.
+const BEFORE_ARRIVAL: u32 = 2;
 /// Pause of the director while every lane is at work: lanes take the next turn by themselves.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
@@ -43,17 +46,17 @@ struct Inner {
     comers: Vec<Comer>,
     /// How many of them have come.
     came: usize,
-    /// Whether the last turn was an arrival's.
-    arrival_was_last: bool,
+    /// Turns of those in line since the last arrival's.
+    since_arrival: u32,
     /// Accounts that are being registered for real.
     accounts: HashMap<u64, RealAccount>,
 }
 
 impl Inner {
-    /// Whether the next turn is an arrival's: always when nobody in line is due, else every other.
+    /// Whether the next turn is an arrival's: always when nobody in line is due, else every so many.
     fn admits_arrival(&mut self) -> bool {
-        let arrival = self.shelf.first_due().is_none() || !self.arrival_was_last;
-        self.arrival_was_last = arrival;
+        let arrival = self.shelf.first_due().is_none() || self.since_arrival >= BEFORE_ARRIVAL;
+        self.since_arrival = if arrival { 0 } else { self.since_arrival + 1 };
         arrival
     }
 
@@ -100,7 +103,7 @@ impl Street {
                 shelf: Shelf::new(comers.len()),
                 comers,
                 came: 0,
-                arrival_was_last: false,
+                since_arrival: BEFORE_ARRIVAL,
                 accounts,
             }),
             inside: TaskTracker::new(),
@@ -195,10 +198,11 @@ impl Street {
         });
     }
 
-    /// Whoever is due: those in line and those who come in turn, each by how long they have been due.
+    /// Whoever is due: of those in line [`BEFORE_ARRIVAL`] for one who comes, each by how long they have
+    /// been due.
     ///
-    /// In turn, because a site whose listen queue is long still answers the connections it has: a
-    /// rush at the door must not make everybody in line look slow.
+    /// Because a site whose listen queue is long still answers the connections it has: a rush at the
+    /// door must not make everybody in line look slow.
     fn next(&self) -> Option<Due> {
         // A run that is over brings nobody more, however many were due.
         if self.world.over.is_cancelled() {

@@ -230,6 +230,8 @@ fn observed(word: &Word, told: Result<&SaleState, &ControlError>) -> Observed {
     Observed {
         ready_replicas: word.ready_units,
         sold_out: in_force.is_some_and(|plan| plan.phase == Phase::SoldOut),
+        // What the last seats bound is the control plane's to know, as the door's pace below.
+        seats: None,
         hand,
         room: None,
         limits: in_force.map(|plan| AppliedLimits {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     admission::{Bucket, Limits, admit},
+    last_seats::{self, Seats},
     pacing::tier2_next_poll_s,
     time::Millis,
 };
@@ -185,8 +186,9 @@ impl<'a> Inside<'a> {
     /// Lets in whom rate, burst and cap allow; whoever lost patience meanwhile is passed over.
     fn admit(&mut self, now: i64) {
         let at = Millis(now);
+        let limits = self.limits_now();
         let waiting = self.waiting.len() as u64;
-        let (may, _) = admit(self.bucket, self.limits, at, waiting, self.active);
+        let (may, _) = admit(self.bucket, limits, at, waiting, self.active);
         let mut live = Vec::new();
         while (live.len() as u64) < may
             && let Some(Reverse((_, visitor))) = self.waiting.pop()
@@ -196,12 +198,28 @@ impl<'a> Inside<'a> {
             }
         }
         let spent = live.len() as u64;
-        self.bucket = admit(self.bucket, self.limits, at, spent, self.active).1;
+        self.bucket = admit(self.bucket, limits, at, spent, self.active).1;
         for visitor in live {
             self.let_in(now, visitor);
         }
-        let tick_ms = i64::try_from(self.limits.tick_ms()).unwrap_or(1000);
+        let tick_ms = i64::try_from(limits.tick_ms()).unwrap_or(1000);
         self.next_tick = (!self.waiting.is_empty()).then(|| (now.div_euclid(tick_ms) + 1) * tick_ms);
+    }
+
+    /// As the control plane writes them while the last seats go.
+    fn limits_now(&self) -> Limits {
+        let seats = Seats {
+            capacity: u64::from(self.opening.sale.seats),
+            left: self.free + self.held,
+        };
+        match last_seats::bounds(seats) {
+            None => self.limits,
+            Some(last) => Limits {
+                rate_per_s: self.limits.rate_per_s.min(last.rate_per_s),
+                cap: self.limits.cap.min(last.cap),
+                ..self.limits
+            },
+        }
     }
 
     fn let_in(&mut self, now: i64, visitor: u32) {

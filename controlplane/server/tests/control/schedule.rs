@@ -10,7 +10,10 @@ use urr_core::sale::{Phase, Sale, SaleId};
 use urr_kit::Clock as _;
 
 async fn stored(world: &World) -> Sale {
-    let sale = world.sale();
+    store(world, world.sale()).await
+}
+
+async fn store(world: &World, sale: Sale) -> Sale {
     let now = world.bed.clock().now();
     world
         .sales
@@ -122,6 +125,39 @@ async fn sold_out_stops_admission_and_a_returned_seat_starts_it_again() {
     let limits = world.limits(sale.id).await;
     assert!(!limits.sold_out && limits.rate_per_s == 20);
     assert_eq!(world.room(sale.id).await.mode, Mode::Active);
+}
+
+#[tokio::test]
+async fn for_the_last_seats_the_line_goes_in_as_they_do_also_while_booking_is_silent() {
+    let world = World::new().await;
+    let mut sale = world.sale();
+    (sale.admission.rate_per_s, sale.admission.cap) = (50, 1000);
+    sale.capacity.rate_per_replica = 50;
+    let sale = store(&world, sale).await;
+    let reconciler = world.reconciler();
+    world.at(sale.schedule.opens_at.plus_s(5));
+    let in_force = async || {
+        step(&reconciler, sale.id).await;
+        let limits = world.limits(sale.id).await;
+        (
+            limits.rate_per_s,
+            limits.cap,
+            world.room(sale.id).await.clock.rate_per_s,
+        )
+    };
+    world.services.set_seats(6, 0, 94);
+    assert_eq!(
+        in_force().await,
+        (50, 1000, 50),
+        "more than one in twenty is left"
+    );
+    world.services.set_seats(3, 2, 95);
+    let gently = (32, 128, 32);
+    assert_eq!(in_force().await, gently);
+    *world.services.seats.lock().unwrap() = None;
+    assert_eq!(in_force().await, gently, "no answer is no seat");
+    world.services.set_seats(30, 0, 70);
+    assert_eq!(in_force().await, (50, 1000, 50), "many came back");
 }
 
 #[tokio::test]
