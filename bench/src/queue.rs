@@ -19,6 +19,8 @@ const POLLERS: u64 = 1_000;
 const MEMBERS: u64 = 1_000_000;
 /// Members written in one pipeline.
 const CHUNK: u64 = 5_000;
+/// Rounds, of which the middle one counts.
+const BLOCK_ROUNDS: usize = 3;
 /// What no call may take, ms.
 const BLOCK_MS_MAX: f64 = 5.0;
 /// Some 2,000 join a second meanwhile. With as many as the machine bears, the longest call is the
@@ -103,28 +105,36 @@ impl Queue {
     }
 
     /// The longest call while a million people go in as fast as the script lets them, fall silent
-    /// a second later, and others join.
+    /// a second later, and others join: the median of three rounds. It is a maximum over thousands of
+    /// calls by the wall clock, so one round in which the host took the core away would decide it.
     pub(crate) async fn longest_block(&self, ctx: &Ctx, span: Duration) -> anyhow::Result<Row> {
+        let mut longest_us = Vec::with_capacity(BLOCK_ROUNDS);
+        for _ in 0..BLOCK_ROUNDS {
+            longest_us.push(self.longest_of_a_line_us(ctx, span).await?);
+        }
+        tracing::info!(?longest_us, "longest block, each round");
+        longest_us.sort_unstable();
+        let median_us = longest_us.get(BLOCK_ROUNDS / 2).copied().context("no rounds")?;
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of one call")]
+        let median_ms = median_us as f64 / 1000.0;
+        Ok(Row {
+            name: "admit_max_block_ms",
+            value: median_ms,
+            unit: "ms",
+            baseline_name: "what a call may take at a million members",
+            baseline: BLOCK_MS_MAX,
+        })
+    }
+
+    /// The longest call of one round, on a line of its own: no round finds it shorter than a million.
+    async fn longest_of_a_line_us(&self, ctx: &Ctx, span: Duration) -> anyhow::Result<u64> {
         let long = Self {
             addr: self.addr,
             redis: self.redis.clone(),
             sale: Uuid::new_v4(),
         };
         long.fill(ctx.clock.now()).await?;
-        let mut conn = self.redis.conn();
-        for (name, value) in [
-            ("slowlog-log-slower-than", LOGGED_US),
-            ("slowlog-max-len", LOGGED_MAX),
-        ] {
-            redis::cmd("CONFIG")
-                .arg(("SET", name, value))
-                .query_async::<()>(&mut conn)
-                .await?;
-        }
-        redis::cmd("SLOWLOG")
-            .arg("RESET")
-            .query_async::<()>(&mut conn)
-            .await?;
+        note_slow_calls(&self.redis).await?;
         // Now the ticker learns of the line.
         long.limit(ctx.clock.now(), |limits| {
             limits.cap = 20_000;
@@ -147,26 +157,37 @@ impl Queue {
         };
         let joins_per_s = load::paced(joining, span, StatusCode::OK, joins).await?;
         let calls = slow_calls_us(&self.redis).await?;
-        let admitted: Option<u64> = redis::cmd("HGET")
-            .arg((long.key("state"), "admitted"))
-            .query_async(&mut self.redis.conn())
-            .await?;
-        let admitted = admitted.unwrap_or(0);
+        let admitted = long.admitted().await?;
         tracing::info!(admitted, joins_per_s, calls = calls.len(), "longest block");
         ensure!(
             admitted > 10_000,
             "only {admitted} of a million were let in: nothing was measured"
         );
-        let longest_us = calls.iter().copied().max().unwrap_or(LOGGED_US);
-        #[expect(clippy::cast_precision_loss, reason = "microseconds of one call")]
-        let longest_ms = longest_us as f64 / 1000.0;
-        Ok(Row {
-            name: "admit_max_block_ms",
-            value: longest_ms,
-            unit: "ms",
-            baseline_name: "what a call may take at a million members",
-            baseline: BLOCK_MS_MAX,
+        long.close(ctx.clock.now()).await?;
+        Ok(calls.into_iter().max().unwrap_or(LOGGED_US))
+    }
+
+    async fn admitted(&self) -> anyhow::Result<u64> {
+        let admitted: Option<u64> = redis::cmd("HGET")
+            .arg((self.key("state"), "admitted"))
+            .query_async(&mut self.redis.conn())
+            .await?;
+        Ok(admitted.unwrap_or(0))
+    }
+
+    /// Ends a line and forgets it, so that the next round has Redis to itself.
+    async fn close(&self, now: Millis) -> anyhow::Result<()> {
+        self.limit(now, |limits| {
+            limits.revision = 2;
+            limits.paused = true;
         })
+        .await?;
+        let mut conn = self.redis.dedicated(Duration::from_secs(30)).await?;
+        redis::cmd("UNLINK")
+            .arg((self.key("queue"), self.key("seen")))
+            .query_async::<()>(&mut conn)
+            .await?;
+        Ok(())
     }
 
     async fn fill(&self, now: Millis) -> anyhow::Result<()> {
@@ -198,6 +219,25 @@ impl Queue {
 fn user(n: u64) -> Uuid {
     let low = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     Uuid::from_u64_pair(n.rotate_left(40), low)
+}
+
+/// From now on Redis notes every call that took longer than [`LOGGED_US`], with its time.
+async fn note_slow_calls(redis: &Redis) -> anyhow::Result<()> {
+    let mut conn = redis.conn();
+    for (name, value) in [
+        ("slowlog-log-slower-than", LOGGED_US),
+        ("slowlog-max-len", LOGGED_MAX),
+    ] {
+        redis::cmd("CONFIG")
+            .arg(("SET", name, value))
+            .query_async::<()>(&mut conn)
+            .await?;
+    }
+    redis::cmd("SLOWLOG")
+        .arg("RESET")
+        .query_async::<()>(&mut conn)
+        .await?;
+    Ok(())
 }
 
 /// Microseconds of every script run that Redis noted, as it measured them itself.
