@@ -33,7 +33,7 @@ drill: ## Open a sale with simulated visitors, show it, audit it (SCENARIO=..., 
 # Wants every cycle of two cores, so it is built as what is deployed, and draws no screen.
 million: ## A million visitors for a stadium of 60,000 on this machine (release build)
 	@$(timed) tools/setup.sh; \
-	echo "building for release (a quarter of an hour on 2 cores, once) ..."; \
+	echo "building for release, as one program (half an hour on 2 cores, once) ..."; \
 	cargo build --release --locked -p ticketctl --no-default-features; \
 	echo "built after $$(( $$(date +%s) - start )) s"; \
 	target/release/ticketctl drill scenarios/million.yaml --plain

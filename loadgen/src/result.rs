@@ -7,9 +7,11 @@ pub use crate::goose_shell::{GooseSummary, GooseThreshold};
 use crate::http::Dialled;
 use crate::measure::{Funnel, Second, StepSummary};
 use crate::observe::{Observations, WaitSeen};
+use crate::scenario::Rule;
 use crate::stages::Milestones;
 use crate::tally::PersonaResult;
 use serde::{Deserialize, Serialize};
+use urr_core::rate_steps::RateStep;
 use urr_core::time::Millis;
 
 /// Exit code when a threshold failed.
@@ -58,6 +60,9 @@ pub struct LoadResult {
     pub milestones: Milestones,
     /// The scenario's rules with their verdicts.
     pub thresholds: Vec<Judged>,
+    /// How an adaptive rate moved, where somebody told; else empty ([`LoadResult::rate_moved`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate_steps: Vec<RateStep>,
     /// Whether the generator kept its own promises.
     pub validity: Validity,
     /// What the generator itself cost and how punctual it was.
@@ -201,6 +206,13 @@ pub struct WaitDecile {
 }
 
 impl LoadResult {
+    /// Tells how the rate of the sale moved, which no visitor can see: of those who keep pictures of it.
+    /// `rules` are the scenario's, in its order; those about the rate are judged by this.
+    pub fn rate_moved(&mut self, rules: &[Rule], steps: Vec<RateStep>) {
+        crate::thresholds::judge_rate(rules, &steps, &mut self.thresholds);
+        self.rate_steps = steps;
+    }
+
     /// Whether every rule held.
     #[must_use]
     pub fn thresholds_hold(&self) -> bool {

@@ -9,8 +9,9 @@ use crate::fairness::Fairness;
 use crate::goose_shell::GooseSummary;
 use crate::measure::{Funnel, Lane, Outcome, StepSummary};
 use crate::result::{Judged, WaitDecile};
-use crate::scenario::{Metric, Rule, Subject};
+use crate::scenario::{Metric, Rule, Subject, Way};
 use crate::tally::{PersonaResult, bot_share};
+use urr_core::rate_steps::RateStep;
 
 /// What the rules are compared with.
 pub(crate) struct Figures<'a> {
@@ -53,6 +54,30 @@ fn judge_one(rule: &Rule, figures: &Figures<'_>) -> Judged {
     }
 }
 
+/// Whether a rule is about how the rate moved, which is judged when somebody tells of it.
+pub(crate) const fn is_about_the_rate(rule: &Rule) -> bool {
+    matches!(rule.subject, Subject::RateSteps { .. })
+}
+
+/// Judges the rules about how the rate moved, in place; `judged` is what [`judge`] made of `rules`.
+pub(crate) fn judge_rate(rules: &[Rule], steps: &[RateStep], judged: &mut [Judged]) {
+    for (rule, judged) in rules.iter().zip(judged) {
+        let Subject::RateSteps { way } = rule.subject else {
+            continue;
+        };
+        let down = steps.iter().filter(|step| step.is_down()).count();
+        let up = steps.len() - down;
+        let counted = match way {
+            Way::Up => up,
+            Way::Down => down,
+            Way::Either => steps.len(),
+        };
+        judged.observed = format!("{counted} ({up} up, {down} down)");
+        judged.passed = rule.operator.holds(float(counted as u64), rule.limit);
+        judged.judge = "the pictures of the sale".to_owned();
+    }
+}
+
 /// Why a rule has no figure.
 const fn nothing_seen(subject: Subject) -> &'static str {
     match subject {
@@ -61,6 +86,7 @@ const fn nothing_seen(subject: Subject) -> &'static str {
         Subject::DrawViolations => "nothing was drawn",
         Subject::BotAdvantage => "no script came, or nothing was sold",
         Subject::Decile { .. } => "none of them was let in",
+        Subject::RateSteps { .. } => "nobody told how the rate moved",
         _ => "nobody took this step",
     }
 }
@@ -105,6 +131,8 @@ fn observe(rule: &Rule, figures: &Figures<'_>) -> Option<(f64, String)> {
         | Subject::DrawViolations
         | Subject::BotAdvantage
         | Subject::Decile { .. } => fair(rule.subject, figures),
+        // No visitor sees it: see `judge_rate`.
+        Subject::RateSteps { .. } => None,
     }
 }
 
@@ -159,4 +187,54 @@ fn micros(us: u64) -> (f64, String) {
 #[expect(clippy::cast_precision_loss, reason = "counts and µs stay below 2^53")]
 fn float(n: u64) -> f64 {
     n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Operator;
+    use urr_core::time::Millis;
+
+    #[test]
+    fn moves_of_the_rate_are_counted_by_their_way_and_nothing_else_is_touched() {
+        let step = |from_per_s, to_per_s| RateStep {
+            at: Millis(0),
+            from_per_s,
+            to_per_s,
+            why: String::new(),
+        };
+        let steps = [step(8, 9), step(9, 4), step(4, 5)];
+        let rule = |subject, limit| Rule {
+            text: "as written".to_owned(),
+            subject,
+            operator: Operator::AtMost,
+            limit,
+        };
+        let of = |way, limit| rule(Subject::RateSteps { way }, limit);
+        let rules = [
+            of(Way::Up, 1.0),
+            rule(Subject::Dropped, 0.0),
+            of(Way::Down, 1.0),
+            of(Way::Either, 3.0),
+        ];
+        let unjudged = Judged {
+            rule: "as written".to_owned(),
+            observed: "before".to_owned(),
+            passed: false,
+            judge: "loadgen".to_owned(),
+        };
+        let mut judged = vec![unjudged.clone(); rules.len()];
+        judge_rate(&rules, &steps, &mut judged);
+        let told: Vec<(&str, bool)> = judged.iter().map(|j| (j.observed.as_str(), j.passed)).collect();
+        assert_eq!(
+            told,
+            [
+                ("2 (2 up, 1 down)", false),
+                ("before", false),
+                ("1 (2 up, 1 down)", true),
+                ("3 (2 up, 1 down)", true),
+            ]
+        );
+        assert_eq!(judged[1], unjudged);
+    }
 }

@@ -14,6 +14,7 @@ use crate::scenario::{Rule, Scenario};
 use crate::segments::{MergeError, SegmentResult, add_seconds, add_up};
 use crate::stages::Milestones;
 use crate::tally::{PersonaResult, add_waits};
+use crate::thresholds::is_about_the_rate;
 use std::collections::BTreeMap;
 
 /// Sales named where a rule was missed; the others are in their own reports.
@@ -52,6 +53,7 @@ pub(crate) fn together(
         funnel.add(&sale.funnel);
         generator.add_beside(&sale.generator);
     }
+    let each: Vec<&LoadResult> = sales.iter().collect();
     let milestones: Vec<Milestones> = sales.iter().map(|sale| sale.milestones).collect();
     let cut_short = sales.iter().find_map(|sale| sale.cut_short.clone());
     let all = LoadResult {
@@ -78,8 +80,10 @@ pub(crate) fn together(
             .thresholds
             .iter()
             .enumerate()
-            .map(|(nth, rule)| everywhere(nth, rule, &sales, &goose))
+            .map(|(nth, rule)| everywhere(nth, rule, &each, &goose))
             .collect(),
+        // Each sale's rate moves by itself: of their sum nothing can be said.
+        rate_steps: Vec::new(),
         validity: validity(&sales, &goose, &steps),
         steps,
         generator,
@@ -90,8 +94,19 @@ pub(crate) fn together(
     Ok(Together { sales, all })
 }
 
+/// Judges the rules about the rate in `all`, once it was told in each of `sales` how theirs moved.
+pub fn rates_moved(rules: &[Rule], sales: &[&LoadResult], all: &mut LoadResult) {
+    for (nth, rule) in rules.iter().enumerate() {
+        if is_about_the_rate(rule)
+            && let Some(judged) = all.thresholds.get_mut(nth)
+        {
+            *judged = everywhere(nth, rule, sales, &all.goose);
+        }
+    }
+}
+
 /// A rule holds where it holds in every sale, and by goose in all of them together.
-fn everywhere(nth: usize, rule: &Rule, sales: &[LoadResult], goose: &GooseSummary) -> Judged {
+fn everywhere(nth: usize, rule: &Rule, sales: &[&LoadResult], goose: &GooseSummary) -> Judged {
     let of_rule = |sale: &LoadResult| sale.thresholds.get(nth).cloned();
     let missed: Vec<String> = sales
         .iter()

@@ -77,10 +77,11 @@ pub(crate) struct Queued {
     pub(crate) sale_state: Option<String>,
 }
 
-/// Why a payment was not taken, beside the status.
+/// What a press of the pay button was answered, beside the status.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct NotPaid {
-    /// `processing` while another press of the same button is at work.
+pub(crate) struct Pressed {
+    /// `processing` while another press of the same button is at work, or when the charge is made and
+    /// booking has yet to say whether there is a ticket.
     #[serde(default)]
     pub(crate) status: Option<String>,
     /// The provider's reason, where it was the provider who refused.

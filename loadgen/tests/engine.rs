@@ -173,6 +173,33 @@ async fn visitors_walk_the_whole_journey_obey_pacing_and_are_all_accounted_for()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hears_that_his_payment_is_processing_presses_on_and_has_no_ticket_before_it_is_said() {
+    for refunds_after_silence in [false, true] {
+        let manners = Manners {
+            silent_presses: 1,
+            refunds_after_silence,
+            ..Manners::default()
+        };
+        let Ran { result, double, .. } = rehearse(&scenario(&[]), manners).await;
+        let seen = double.seen.lock().unwrap();
+        let funnel = &result.funnel;
+        assert!(!seen.orders.is_empty());
+        assert!(
+            seen.orders.values().all(|presses| *presses >= 2),
+            "{:?}",
+            seen.orders
+        );
+        let bought = funnel.outcome(Outcome::Bought);
+        if refunds_after_silence {
+            assert_eq!((bought, funnel.sold), (0, 0), "what was refunded is no ticket");
+            assert!(funnel.outcome(Outcome::HoldLost) > 0);
+        } else {
+            assert_eq!((bought, funnel.sold), (30, 30));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_seed_joins_with_the_same_people_and_another_with_others() {
     let joins = |changes: &'static [(&str, &str)]| async move {
         let ran = rehearse(

@@ -6,9 +6,13 @@ mod sample;
 use sample::{OPENS, drawn, sample};
 use serde_json::Value;
 use urr_core::audit::Verdict;
+use urr_core::sale::Adaptive;
 use urr_core::snapshot::EventLine;
 use urr_core::time::Millis;
 use urr_loadgen::report::{Conclusion, RunReport, write};
+use urr_loadgen::result::Judged;
+use urr_loadgen::scenario::{Operator, Rule, Subject, Way};
+use urr_loadgen::together::rates_moved;
 use uuid::Uuid;
 
 /// The three files' contents.
@@ -79,6 +83,36 @@ fn the_forecast_stands_beside_the_outcome_with_its_error() {
     let mut without = sample();
     without.meta.forecast = None;
     assert!(!written(&without).0.contains("Forecast and outcome"));
+}
+
+#[test]
+fn an_adaptive_rate_is_told_step_by_step_and_drawn() {
+    let (html, json, _) = written(&sample());
+    assert!(
+        !html.contains("How the rate followed"),
+        "the rate of this sale stands, whatever somebody told of it"
+    );
+    let mut report = sample();
+    report.sale.admission.adaptive = Some(Adaptive::between(20, 300));
+    let (html, _, _) = written(&report);
+    let chapter = html
+        .split("<h2>How the rate followed the services</h2>")
+        .nth(1)
+        .unwrap();
+    let chapter = chapter.split("<h2>").next().unwrap();
+    for told in [
+        "between 20 and 300",
+        "T+2.0 s</td><td class=\"num\">100/s</td><td class=\"num\">▲ 120/s</td><td>pools are 12 % full, 80 are allowed",
+        "T+11.2 s</td><td class=\"num\">120/s</td><td class=\"num\">▼ 70/s</td><td>reservations take 1900 ms",
+    ] {
+        assert!(chapter.contains(told), "{told} in\n{chapter}");
+    }
+    assert!(html.contains("may be let in"), "the first chart's line");
+    assert_eq!(json["load"]["rateSteps"][1]["toPerS"], 70);
+    report.load.rate_steps.clear();
+    let (html, json, _) = written(&report);
+    assert!(html.contains("It never moved.") && !html.contains("may be let in"));
+    assert!(json["load"].get("rateSteps").is_none());
 }
 
 #[test]
@@ -278,4 +312,42 @@ fn what_the_run_took_is_told_part_by_part() {
         assert!(chapter.contains(told), "{told}");
     }
     assert_eq!(json["load"]["milestones"]["soldOutMs"], 18_983);
+}
+
+#[test]
+fn a_rule_about_the_rate_holds_for_several_sales_where_it_holds_in_each() {
+    let rules = [Rule {
+        text: "rate-steps down <= 0".to_owned(),
+        subject: Subject::RateSteps { way: Way::Down },
+        operator: Operator::AtMost,
+        limit: 0.0,
+    }];
+    let unjudged = Judged {
+        rule: rules[0].text.clone(),
+        observed: "nobody told how the rate moved".to_owned(),
+        passed: false,
+        judge: "loadgen".to_owned(),
+    };
+    let sale = |name: &str, steps: usize| {
+        let mut load = sample().load;
+        load.scenario = name.to_owned();
+        load.thresholds = vec![unjudged.clone()];
+        let told = load.rate_steps.drain(..).take(steps).collect();
+        load.rate_moved(&rules, told);
+        load
+    };
+    let (up, down) = (sale("up", 1), sale("down", 2));
+    assert!(up.thresholds[0].passed && !down.thresholds[0].passed);
+    let mut all = sample().load;
+    all.thresholds = vec![unjudged.clone()];
+    rates_moved(&rules, &[&up, &up], &mut all);
+    assert_eq!(
+        (all.thresholds[0].passed, all.thresholds[0].observed.as_str()),
+        (true, "in each of 2 sales")
+    );
+    rates_moved(&rules, &[&up, &down], &mut all);
+    assert_eq!(
+        (all.thresholds[0].passed, all.thresholds[0].observed.as_str()),
+        (false, "missed in 1 of 2 sales: down 1 (1 up, 1 down)")
+    );
 }

@@ -69,6 +69,8 @@ mistakes! {
     an_unknown_ordering_is_refused: "pre_queue: 3s" => "pre_queue: 3s\n  ordering: shufle";
     a_draw_without_a_pre_queue_is_refused: "pre_queue: 3s" => "pre_queue: 0s\n  ordering: shuffle";
     a_threshold_on_a_draw_that_is_none_is_refused: "dropped <= 0" => "draw-tau < 0.05";
+    a_threshold_on_a_rate_that_stands_is_refused: "dropped <= 0" => "rate-steps down <= 2";
+    a_rate_that_steps_aside_is_refused: "dropped <= 0" => "rate-steps aside <= 2";
     a_decile_that_does_not_exist_is_refused: "dropped <= 0" => "decile-11 p50 < 1s";
     a_tau_that_can_never_hold_is_refused: "dropped <= 0" => "tau > 1";
     a_first_curve_without_a_beginning_is_refused: "from: 0s, to: 5s" => "for: 5s";

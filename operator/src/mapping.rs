@@ -200,20 +200,7 @@ pub(crate) mod tests {
 
     /// Opens 2026-12-01T11:00:00Z.
     pub(crate) fn spec() -> TicketSaleSpec {
-        serde_json::from_value(serde_json::json!({
-            "eventId": "6f1c9a52-7a0e-4c2b-9a51-3d6b0f1e2a77",
-            "seats": 1000,
-            "schedule": {
-                "preQueueAt": "2026-12-01T10:55:00Z",
-                "opensAt": "2026-12-01T20:00:00+09:00",
-                "closesAt": "2026-12-01T13:00:00Z"
-            },
-            "crowd": {"expectedVisitors": 5000},
-            "admission": {"ratePerSecond": 40},
-            "capacity": {"replicas": 4, "ratePerReplica": 10},
-            "targets": [{"name": "booking"}, {"name": "payment"}]
-        }))
-        .unwrap()
+        serde_json::from_value(urr_api::testing::sale_spec(2026)).unwrap()
     }
 
     #[test]

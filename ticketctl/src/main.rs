@@ -39,5 +39,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    if cli::completes_for_kubectl(args.next()) {
+        let typed: Vec<String> = args.map(|word| word.to_string_lossy().into_owned()).collect();
+        return commands::completion::for_kubectl(&typed).into();
+    }
     commands::run(cli::parse())
 }

@@ -214,6 +214,8 @@ pub(crate) struct Verdict {
     pub(crate) unsettled: Vec<String>,
     /// Each of several sales in a line; empty where there was one.
     pub(crate) sales: Vec<String>,
+    /// How an adaptive rate moved, a line a step; empty where it stood.
+    pub(crate) rate: Vec<String>,
     /// What the run took: time, storage, memory, CPU.
     pub(crate) cost: Vec<(&'static str, String)>,
     /// The forecast's figures beside what happened, a line each.

@@ -79,6 +79,13 @@ fn write(out: &mut String, title: &str, verdict: &Verdict) -> std::fmt::Result {
             writeln!(out, "  {line}")?;
         }
     }
+    if !verdict.rate.is_empty() {
+        writeln!(out)?;
+        writeln!(out, "the rate followed the services")?;
+        for line in &verdict.rate {
+            writeln!(out, "  {line}")?;
+        }
+    }
     if !verdict.cost.is_empty() {
         writeln!(out)?;
         writeln!(out, "what it took")?;

@@ -87,6 +87,29 @@ fn an_adaptive_rate_rises_while_all_is_well_and_falls_when_booking_is_slow() {
     let moved = |way: fn(u32, u32) -> bool| steps.windows(2).any(|pair| way(pair[0].0, pair[1].0));
     assert!(moved(|before, after| after > before), "never up: {steps:#?}");
     assert!(moved(|before, after| after < before), "never down: {steps:#?}");
+    // The report tells the same, and judges the scenario's rules by it.
+    for told in [
+        "the rate followed the services",
+        "rate-steps up >= 1",
+        "rate-steps down >= 1",
+    ] {
+        assert!(ended.stdout.contains(told), "{told}: {}", ended.said());
+    }
+    assert!(!ended.stdout.contains("MISSED  nobody told"), "{}", ended.said());
+    let report = std::fs::read_to_string(stage.run_dir().join("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let told: Vec<u64> = report["load"]["rateSteps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["toPerS"].as_u64().unwrap())
+        .collect();
+    let seen: Vec<u64> = steps[1..].iter().map(|(rate, _)| u64::from(*rate)).collect();
+    assert_eq!(told, seen, "{}", ended.said());
+    for rule in report["load"]["thresholds"].as_array().unwrap() {
+        let is_ours = rule["rule"].as_str().unwrap().starts_with("rate-steps");
+        assert!(!is_ours || rule["passed"] == true, "{rule}");
+    }
     // Who is let in follows it: each admission carries the rate of its instant.
     let admitted = evidence(&stage.run_dir().join("evidence.ndjson")).rates();
     let (least, most) = (admitted.iter().min().unwrap(), admitted.iter().max().unwrap());

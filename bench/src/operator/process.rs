@@ -36,6 +36,8 @@ impl Operator {
         let listen = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .context("finding a free port")?;
+        // Absent where cargo builds elsewhere (`CARGO_TARGET_DIR`).
+        std::fs::create_dir_all("target").context("making the directory of the operator's log")?;
         let log = std::fs::File::create("target/bench-operator.log").context("making the operator's log")?;
         let mut command = Command::new("setpriv");
         command

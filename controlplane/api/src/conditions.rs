@@ -90,4 +90,24 @@ pub mod run_reason {
     pub const SCENARIO_UNFIT: &str = "ScenarioUnfit";
     /// Somebody took the Job away, or has one of its name.
     pub const JOB_LOST: &str = "JobLost";
+
+    /// Why a run may have failed.
+    pub const FAILURES: [&str; 16] = [
+        THRESHOLDS_MISSED,
+        LAW_BROKEN,
+        INVALID,
+        RUNNER_LOST,
+        RESULT_MISSING,
+        RESULT_TWICE,
+        RESULT_OF_ANOTHER_RUN,
+        SKEWED,
+        NOT_READY,
+        DEADLINE_EXCEEDED,
+        SALE_MISSING,
+        SALE_CHANGED,
+        TOO_LATE,
+        SCENARIO_MISSING,
+        SCENARIO_UNFIT,
+        JOB_LOST,
+    ];
 }

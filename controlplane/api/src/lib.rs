@@ -18,6 +18,8 @@ pub mod load_run;
 mod schema;
 pub mod spec;
 pub mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod ticket_sale;
 pub mod validate;
 

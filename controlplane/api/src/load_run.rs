@@ -32,10 +32,17 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Runners", type_ = "integer", json_path = ".spec.runners"),
     printcolumn(name = "Ready", type_ = "integer", json_path = ".status.readyRunners"),
+    printcolumn(name = "Joined", type_ = "integer", json_path = ".status.figures.joined"),
     printcolumn(
-        name = "Succeeded",
+        name = "Poll-p95-ms",
+        type_ = "integer",
+        json_path = ".status.figures.pollP95Milliseconds"
+    ),
+    printcolumn(name = "Sold", type_ = "integer", json_path = ".status.figures.sold"),
+    printcolumn(
+        name = "Verdict",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Succeeded')].status"
+        json_path = ".status.conditions[?(@.type=='Succeeded')].reason"
     ),
     printcolumn(
         name = "Started",
@@ -210,6 +217,9 @@ pub struct LoadRunStatus {
     /// Visitors whose runner died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_visitors: Option<i64>,
+    /// The figures that people ask for first; all others are in the result that artefacts name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
     /// The laws that visitors saw broken. Most laws only an audit of the stores can weigh.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken_laws: Vec<String>,
@@ -227,6 +237,21 @@ pub struct LoadRunStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What visitors came to, all runners together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Figures {
+    /// Visitors that got a place in line.
+    pub joined: i64,
+    /// Visitors that were let in.
+    pub let_in: i64,
+    /// Seats they paid for.
+    pub sold: i64,
+    /// The 95th percentile of a poll in line, in milliseconds, rounded up; left out when nobody polled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_p95_milliseconds: Option<i64>,
 }
 
 /// The part of a sale that a rehearsal proves something about.

@@ -3,6 +3,7 @@
 
 use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
+use urr_api::testing::sale_spec;
 use urr_api::{LoadRun, TicketSale};
 
 fn sale() -> Value {
@@ -10,18 +11,7 @@ fn sale() -> Value {
         "apiVersion": "urr.guru/v1alpha1",
         "kind": "TicketSale",
         "metadata": {"name": "club-night", "namespace": "urr"},
-        "spec": {
-            "eventId": "6f1c9a52-7a0e-4c2b-9a51-3d6b0f1e2a77",
-            "seats": 1000,
-            "schedule": {
-                "preQueueAt": "2026-12-01T10:55:00Z",
-                "opensAt": "2026-12-01T20:00:00+09:00",
-                "closesAt": "2026-12-01T13:00:00Z"
-            },
-            "crowd": {"expectedVisitors": 5000},
-            "admission": {"ratePerSecond": 40},
-            "capacity": {"replicas": 4, "ratePerReplica": 10}
-        }
+        "spec": sale_spec(2026)
     })
 }
 

@@ -265,31 +265,42 @@ struct Sign {
 
 /// The sign that is nearest to its limit or farthest beyond.
 fn heaviest(settings: &Adaptive, signs: &Signs) -> Option<Sign> {
-    let load = |value: u32, limit: u32| u64::from(value) * FULL / u64::from(limit.max(1));
-    let p99 = signs.reservation_p99_ms.map(|ms| {
-        let limit = settings.reservation_p99_ms;
-        Sign {
-            load: load(ms, limit),
-            short: format!("reservations p99 {ms} ms"),
-            whole: format!("reservations take {ms} ms at the 99th percentile, {limit} are allowed"),
-        }
+    let sign = |value: Option<u32>, limit: u32, words: fn(u32, u32) -> [String; 2]| {
+        value.map(|value| {
+            let [short, whole] = words(value, limit);
+            Sign {
+                load: u64::from(value) * FULL / u64::from(limit.max(1)),
+                short,
+                whole,
+            }
+        })
+    };
+    let p99 = sign(
+        signs.reservation_p99_ms,
+        settings.reservation_p99_ms,
+        |ms, limit| {
+            [
+                format!("reservations p99 {ms} ms"),
+                format!("reservations take {ms} ms at the 99th percentile, {limit} are allowed"),
+            ]
+        },
+    );
+    let pool = sign(signs.pool_percent, settings.pool_percent, |percent, limit| {
+        [
+            format!("pools {percent} % full"),
+            format!("connection pools are {percent} % full, {limit} are allowed"),
+        ]
     });
-    let pool = signs.pool_percent.map(|percent| {
-        let limit = settings.pool_percent;
-        Sign {
-            load: load(percent, limit),
-            short: format!("pools {percent} % full"),
-            whole: format!("connection pools are {percent} % full, {limit} are allowed"),
-        }
-    });
-    let errors = signs.errors_per_thousand.map(|errors| {
-        let limit = settings.errors_per_thousand;
-        Sign {
-            load: load(errors, limit),
-            short: format!("{errors} of 1000 requests fail"),
-            whole: format!("{errors} of 1000 requests fail, {limit} are allowed"),
-        }
-    });
+    let errors = sign(
+        signs.errors_per_thousand,
+        settings.errors_per_thousand,
+        |errors, limit| {
+            [
+                format!("{errors} of 1000 requests fail"),
+                format!("{errors} of 1000 requests fail, {limit} are allowed"),
+            ]
+        },
+    );
     [p99, pool, errors]
         .into_iter()
         .flatten()

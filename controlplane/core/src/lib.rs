@@ -32,6 +32,7 @@ pub mod pacing;
 pub mod plan;
 pub mod presale;
 pub mod pulse;
+pub mod rate_steps;
 pub mod room;
 pub mod sale;
 pub mod scaling;
@@ -39,6 +40,7 @@ pub mod seating;
 pub mod simulate;
 pub mod slo;
 pub mod snapshot;
+pub mod terms;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;

@@ -1,6 +1,6 @@
 //! Who may buy when: an artist's fans first, by tier, the general sale last (R-MEM-04).
 //!
-//! Catalog shows this plan and booking enforces it (R-BOOK-14). Both ask here, so that nobody is promised
+//! Catalog shows this plan, queue and booking enforce it (R-BOOK-14). All ask here, so that nobody is promised
 //! an hour at which he is turned away.
 
 use crate::time::Millis;
@@ -63,7 +63,8 @@ impl Tier {
 }
 
 /// The presale of one event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Presale {
     /// When the first tier may buy.
     pub starts_at: Millis,

@@ -1,6 +1,7 @@
-//! The sale that tests start from, here and in other crates (feature `testing`).
+//! The sale and the room that tests start from, here and in other crates (feature `testing`).
 
 use crate::{
+    room::Room,
     sale::{AdmissionSettings, CapacitySettings, Ordering, Sale, Schedule},
     time::Millis,
 };
@@ -40,4 +41,12 @@ pub fn sale_that_opens(opens_at: Millis) -> Sale {
             replicas: 4,
         },
     }
+}
+
+/// The first line of the sale that opens then, without a burst: whom it lets in is a matter of seconds.
+#[must_use]
+pub fn room_that_opens(opens_at: Millis) -> Room {
+    let mut room = Room::new(&sale_that_opens(opens_at), 1);
+    room.clock.burst = 0;
+    room
 }

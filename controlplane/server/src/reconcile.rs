@@ -10,6 +10,8 @@
 //! has acted on the newer intent, and its write is refused (law `fenced`). Reversing the two reads
 //! lets an old intent overwrite a new one.
 
+mod observe;
+
 use crate::changes::{Change, phase_entry};
 use crate::observe::Observer;
 use crate::pace;
@@ -17,27 +19,22 @@ use crate::pulses::Pulses;
 use crate::retire;
 use crate::store::{NewAudit, SaleRecord, SalesStore, StoreError};
 use crate::targets::{RoomStep, limits_step, room_step};
+use observe::Seen;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use urr_core::last_seats::Seats;
-use urr_core::plan::{AppliedLimits, Observed, Plan, phase, plan};
-use urr_core::room::Room;
+use urr_core::plan::{Observed, Plan, phase, plan};
 use urr_core::sale::{Phase, Sale, SaleId, WhenSoldOut};
 use urr_core::time::Millis;
-use urr_core::turnout::Turnout;
 use urr_kit::SharedClock;
 use urr_kit::error::chain;
 use urr_kit::state::StateError;
-use urr_kit::state::limits::{Limits, LimitsStore, Written};
+use urr_kit::state::limits::{LimitsStore, Written};
 use urr_kit::state::rooms::Rooms;
 
 /// A lost race is decided by reading again. Joins that re-anchor an idle line also win races
 /// against us, one per visitor at worst; five tries in a row lost means the next period will do.
 const RACES_MAX: u32 = 5;
-/// What booking does not say within this is unknown for this step: a dead service must not delay
-/// the rate that takes its death into account.
-const SEATS_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why a step could not be made; the next one tries again.
 #[derive(Debug, thiserror::Error)]
@@ -94,17 +91,6 @@ pub struct Reconciler {
     told_booking: Arc<Mutex<HashMap<SaleId, Sale>>>,
     /// What booking said last: a second without its answer must not let a crowd in for the last seats.
     seats_heard: Arc<Mutex<HashMap<SaleId, Seats>>>,
-}
-
-/// What one step reads.
-struct Seen {
-    record: SaleRecord,
-    room: Option<Room>,
-    limits: Result<Option<Limits>, StateError>,
-    sold_out: bool,
-    seats: Option<Seats>,
-    ready_replicas: u32,
-    turnout: Option<Turnout>,
 }
 
 impl Reconciler {
@@ -171,7 +157,7 @@ impl Reconciler {
         }
         let now = self.clock.now();
         let seen = self.follow(seen, now).await?;
-        let plan = planned(&seen.record, &observed(&seen), now);
+        let plan = planned(&seen.record, &seen.observed(), now);
         let (changes, mut problems) = self.apply(&seen, &plan, now).await?;
         let record = self.remember(seen.record, &plan, changes, now).await?;
         problems.extend(self.tell_booking(&record.sale).await);
@@ -186,7 +172,7 @@ impl Reconciler {
     /// Moves the adaptive rate, if the services ask for it. Written before it is applied, under the
     /// record's revision: of two control planes one moves it, and the other reads again.
     async fn follow(&self, mut seen: Seen, now: Millis) -> Result<Seen, ReconcileError> {
-        let is_open = phase(&seen.record.sale, &observed(&seen), now) == Phase::Open;
+        let is_open = phase(&seen.record.sale, &seen.observed(), now) == Phase::Open;
         if !is_open || seen.record.sale.admission.adaptive.is_none() {
             return Ok(seen);
         }
@@ -205,73 +191,6 @@ impl Reconciler {
             seen.record = self.sales.write(&next, None, now).await?;
         }
         Ok(seen)
-    }
-
-    /// Targets first, intent last: see the module's documentation.
-    async fn observe(&self, sale: SaleId) -> Result<Option<Seen>, ReconcileError> {
-        let (room, limits) = tokio::join!(self.rooms.get(sale), self.limits.read(sale));
-        let room = room.map_err(ReconcileError::Room)?;
-        let Some(record) = self.sales.get(sale).await? else {
-            return Ok(None);
-        };
-        // What is not known stays as it was: the limits in force remember it.
-        let known_sold_out = limits
-            .as_ref()
-            .ok()
-            .and_then(Option::as_ref)
-            .is_some_and(|limits| limits.sold_out)
-            || record.logged_phase == Some(Phase::SoldOut);
-        let (seats, turnout) = tokio::join!(self.seats(&record.sale), self.turnout(&record.sale));
-        let sold_out = seats.map_or(known_sold_out, Seats::are_sold_out);
-        let seats = {
-            let mut heard = lock(&self.seats_heard);
-            if let Some(seats) = seats {
-                heard.insert(sale, seats);
-            }
-            heard.get(&sale).copied()
-        };
-        let ready_replicas = self.observer.ready_replicas(&record);
-        Ok(Some(Seen {
-            record,
-            room,
-            limits,
-            sold_out,
-            seats,
-            ready_replicas,
-            turnout,
-        }))
-    }
-
-    /// The seats; `None` when they cannot be known or do not matter now.
-    async fn seats(&self, sale: &Sale) -> Option<Seats> {
-        let now = self.clock.now();
-        if now < sale.schedule.opens_at || now >= sale.schedule.closes_at {
-            return None;
-        }
-        let seats = tokio::time::timeout(SEATS_TIMEOUT, self.observer.seats(sale.id))
-            .await
-            .ok()?
-            .ok()?;
-        Some(seats.left())
-    }
-
-    /// How many of those whom tier 1 let on have come; `None` when it cannot be known or does not
-    /// matter now. Who left tier 2's line again counts as not come: nobody waits for him.
-    async fn turnout(&self, sale: &Sale) -> Option<Turnout> {
-        let now = self.clock.now();
-        if now < sale.schedule.opens_at || now >= sale.schedule.closes_at {
-            return None;
-        }
-        let queue = tokio::time::timeout(SEATS_TIMEOUT, self.observer.queue(sale.id))
-            .await
-            .ok()?
-            .ok()?;
-        Some(Turnout {
-            shown_up: queue.admitted_total.saturating_add(queue.waiting),
-            waiting: queue.waiting,
-            active: queue.active,
-            cap: queue.cap,
-        })
     }
 
     /// Writes what differs. Returns what was changed and what could not be.
@@ -404,24 +323,6 @@ fn planned(record: &SaleRecord, observed: &Observed, now: Millis) -> Plan {
         plan.reasons.push(held.clone());
     }
     plan
-}
-
-fn observed(seen: &Seen) -> Observed {
-    let limits = seen.limits.as_ref().ok().and_then(Option::as_ref);
-    Observed {
-        ready_replicas: seen.ready_replicas,
-        sold_out: seen.sold_out,
-        seats: seen.seats,
-        hand: seen.record.hand_in_force(),
-        room: seen.room.clone(),
-        limits: limits.map(|limits| AppliedLimits {
-            rate_per_s: limits.rate_per_s,
-            cap: limits.cap,
-            paused: limits.paused,
-        }),
-        turnout: seen.turnout,
-        pace_per_s: seen.record.pace_in_force().map(|pace| pace.rate_per_s),
-    }
 }
 
 fn redis_problem(error: &StateError) -> String {

@@ -7,7 +7,7 @@ use crate::http::{Answer, Ask};
 use crate::measure::{Counters, Outcome, Sample, Step, Verdict};
 use crate::observe::Purchase;
 use crate::scenario::Behaviour;
-use crate::wire::{NotPaid, Prepared};
+use crate::wire::{Prepared, Pressed};
 use std::time::{Duration, Instant};
 
 /// Tries to pay, each with a new payment key, when the provider refuses.
@@ -58,7 +58,7 @@ impl Journey {
         Ok(Outcome::PaymentRefused)
     }
 
-    /// Presses pay, and again with the same key while the first press is being worked on.
+    /// Presses pay, and again with the same key until it is said how it ended: "processing" is no ticket.
     async fn confirm_until_known(
         &mut self,
         mut due: Instant,
@@ -68,15 +68,12 @@ impl Journey {
     ) -> Stage<Payment> {
         for _ in 0..PRESSES_MAX {
             let answer = self.confirm(due, order, payment_key, amount).await?;
-            if (200..300).contains(&answer.status) {
-                return Ok(Payment::Taken);
-            }
-            let why: NotPaid = serde_json::from_slice(&answer.body).unwrap_or_default();
-            if why.status.as_deref() != Some("processing") {
-                return Ok(if why.code.is_some() {
-                    Payment::Declined
-                } else {
-                    Payment::TooLate
+            let said: Pressed = serde_json::from_slice(&answer.body).unwrap_or_default();
+            if said.status.as_deref() != Some("processing") {
+                return Ok(match (answer.status, said.code) {
+                    (200..300, _) => Payment::Taken,
+                    (_, Some(_)) => Payment::Declined,
+                    (_, None) => Payment::TooLate,
                 });
             }
             due = Instant::now() + Duration::from_millis(self.standing.dice.around_ms(700));

@@ -18,7 +18,7 @@ pub use error::{Place, Problem, Problems, ScenarioError};
 pub use hazard::{Hazard, HazardPoint};
 pub use persona::{AbandonsAt, Behaviour, Persona, Trick};
 pub use process::{Fault, Harm, Process};
-pub use rules::{Metric, Operator, Rule, Subject};
+pub use rules::{Metric, Operator, Rule, Subject, Way};
 pub use several::Variant;
 pub use units::Share;
 
@@ -198,6 +198,14 @@ impl Scenario {
             admission: self.sale.admission.clone(),
             capacity: self.sale.capacity,
         }
+    }
+
+    /// The first rule that no visitor can answer: it takes pictures of the sale, as a drill keeps them. A
+    /// generator by itself must refuse it rather than miss it after minutes.
+    #[must_use]
+    pub fn needs_pictures(&self) -> Option<&Rule> {
+        let needs = |rule: &&Rule| matches!(rule.subject, Subject::RateSteps { .. });
+        self.thresholds.iter().find(needs)
     }
 
     /// The hall.

@@ -191,6 +191,7 @@ pub(crate) fn add_up(
         funnel: sum.funnel,
         steps,
         thresholds,
+        rate_steps: Vec::new(),
         generator: sum.generator,
         goose: sum.goose,
         cut_short: sum.cut_short,

@@ -29,6 +29,10 @@ pub(crate) struct Manners {
     /// What waiting visitors are told.
     pub(crate) next_poll_ms: u64,
     pub(crate) seats: usize,
+    /// Presses of a pay button after which it is charged and still only "processing".
+    pub(crate) silent_presses: u32,
+    /// Whether the next press then hears that the money went back.
+    pub(crate) refunds_after_silence: bool,
     /// Places of those who come before the opening are drawn with this seed.
     pub(crate) draw: Option<Seed>,
 }
@@ -42,6 +46,8 @@ impl Default for Manners {
             latency: Duration::ZERO,
             next_poll_ms: 300,
             seats: 30,
+            silent_presses: 0,
+            refunds_after_silence: false,
             draw: None,
         }
     }
@@ -292,16 +298,25 @@ async fn prepare(Json(body): Json<Value>) -> Json<Value> {
     )
 }
 
-async fn confirm(State(double): State<Double>, Json(body): Json<Value>) -> Json<Value> {
+async fn confirm(State(double): State<Double>, Json(body): Json<Value>) -> Response {
     let order = body["orderId"].as_str().unwrap();
     let key: Uuid = order.trim_start_matches("ORD_").parse().unwrap();
     let mut seen = double.seen.lock().unwrap();
-    *seen.orders.entry(order.to_owned()).or_default() += 1;
+    let presses = seen.orders.entry(order.to_owned()).or_default();
+    *presses += 1;
+    let silent = *presses <= double.manners.silent_presses;
     seen.payment_keys
         .insert(body["paymentKey"].as_str().unwrap().to_owned());
+    if silent {
+        return Json(json!({ "success": true, "status": "processing" })).into_response();
+    }
+    if double.manners.refunds_after_silence {
+        let error = json!({ "error": "Payment already refunded" });
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+    }
     let seat = seen.held[&key];
     seen.sold.insert(seat);
-    Json(json!({ "success": true }))
+    Json(json!({ "success": true, "status": "confirmed" })).into_response()
 }
 
 async fn register(State(double): State<Double>) -> Json<Value> {

@@ -3,6 +3,7 @@
 use urr_core::audit::{AuditReport, Finding, Verdict};
 use urr_core::draw::{Draw, Seed};
 use urr_core::law::Law;
+use urr_core::rate_steps::RateStep;
 use urr_core::sale::{Ordering, Phase};
 use urr_core::snapshot::{EventLine, SeatsView, SectionView, Snapshot};
 use urr_core::time::Millis;
@@ -192,6 +193,20 @@ pub(crate) fn sample() -> RunReport {
                 observed: "0".to_owned(),
                 passed: true,
                 judge: "loadgen".to_owned(),
+            },
+        ],
+        rate_steps: vec![
+            RateStep {
+                at: Millis(OPENS + 2000),
+                from_per_s: 100,
+                to_per_s: 120,
+                why: "pools are 12 % full, 80 are allowed, and 100/s was borne".to_owned(),
+            },
+            RateStep {
+                at: Millis(OPENS + 11_200),
+                from_per_s: 120,
+                to_per_s: 70,
+                why: "reservations take 1900 ms at the 99th percentile, 1000 are allowed".to_owned(),
             },
         ],
         validity: Validity::default(),

@@ -15,6 +15,9 @@ pub const PIECE_ANNOTATION: &str = "urr.guru/piece";
 pub const PIECES_ANNOTATION: &str = "urr.guru/pieces";
 /// The Pod that handed it in.
 pub const POD_ANNOTATION: &str = "urr.guru/handed-in-by";
+/// On a Job that was ended for a failure: the failure, as JSON. It is written with the end itself, so that a look
+/// that goes on after a kill tells the same, however late it is by then.
+pub const ENDED_BECAUSE_ANNOTATION: &str = "urr.guru/ended-because";
 /// In the ConfigMap of orders: what the runners are told.
 pub const ORDERS_KEY: &str = "orders.json";
 /// In the same: the scenario.

@@ -6,7 +6,7 @@
 //! run knows. `maxFailedIndexes` ends the Job with the first one, or lets the others go on, as the spec
 //! says.
 
-use super::decide::Preparation;
+use super::decide::{Failure, Preparation};
 use super::settings::Settings;
 use super::{names, orders::Orders};
 use kube::ResourceExt as _;
@@ -71,14 +71,19 @@ pub fn result(run: &LoadRun, job: &str, load: &str, summary: &str) -> Value {
     config_map(run, &names::result(job), false, &data)
 }
 
-/// Ends a Job's Pods, if any are left, and lets it go after a while.
+/// Ends a Job's Pods, if any are left, and lets it go after a while; `because` stays on it.
 #[must_use]
-pub fn end(job: &str, keep_seconds: i32, is_over: bool) -> Value {
+pub fn end(job: &str, keep_seconds: i32, is_over: bool, because: Option<&Failure>) -> Value {
     let mut spec = json!({"ttlSecondsAfterFinished": keep_seconds});
     if !is_over {
         spec["activeDeadlineSeconds"] = json!(AT_ONCE_S);
     }
-    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": job}, "spec": spec})
+    let mut metadata = json!({"name": job});
+    if let Some(Failure { reason, message }) = because {
+        let told = json!({"reason": reason, "message": message}).to_string();
+        metadata["annotations"] = json!({names::ENDED_BECAUSE_ANNOTATION: told});
+    }
+    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
 }
 
 /// The Job.

@@ -1,11 +1,14 @@
 //! What there is of a run: its Job, what its runners were told, what they handed in.
 
+use super::decide::Failure;
 use super::names;
 use super::orders::Orders;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt as _};
+use serde_json::Value;
+use urr_api::conditions::run_reason;
 use urr_api::{LoadRun, TicketSale};
 use urr_core::time::Millis;
 
@@ -57,6 +60,8 @@ pub struct JobSeen {
     pub ended: Option<Ended>,
     /// It goes by itself after a while: the last that is done to a Job.
     pub is_let_go: bool,
+    /// For which failure it was let go; of none, or by an operator that did not write it down: `None`.
+    pub ended_because: Option<Failure>,
 }
 
 impl JobSeen {
@@ -95,8 +100,24 @@ impl JobSeen {
                 .spec
                 .as_ref()
                 .is_some_and(|spec| spec.ttl_seconds_after_finished.is_some()),
+            ended_because: job
+                .annotations()
+                .get(names::ENDED_BECAUSE_ANNOTATION)
+                .and_then(|text| failure(text)),
         }
     }
+}
+
+/// A failure as `objects::end` writes it.
+fn failure(text: &str) -> Option<Failure> {
+    let told: Value = serde_json::from_str(text).ok()?;
+    let reason = run_reason::FAILURES
+        .into_iter()
+        .find(|known| told["reason"] == **known)?;
+    Some(Failure {
+        reason,
+        message: told["message"].as_str()?.to_owned(),
+    })
 }
 
 /// Most runners of a run: what an interval of indexes may name.
@@ -156,6 +177,7 @@ pub fn start_of(map: &ConfigMap) -> Option<Millis> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load_run::objects;
 
     #[test]
     fn indexes_are_read_as_kubernetes_writes_them() {
@@ -163,6 +185,27 @@ mod tests {
         assert_eq!(intervals(""), [0_u32; 0]);
         assert_eq!(intervals("x,2,4-x"), [2]);
         assert_eq!(intervals("0-4000000000"), [0_u32; 0], "no such run");
+    }
+
+    #[test]
+    fn a_job_tells_for_which_failure_it_was_ended_and_of_none_that_nobody_knows() {
+        let run = crate::load_run::tests::run();
+        let because = Failure {
+            reason: run_reason::TOO_LATE,
+            message: "all \"runners\" were late".to_owned(),
+        };
+        let read = |job: Value| JobSeen::of(&run, &serde_json::from_value(job).unwrap()).ended_because;
+        assert_eq!(read(objects::end("j", 60, false, Some(&because))), Some(because));
+        assert_eq!(read(objects::end("j", 60, false, None)), None);
+        for text in [
+            "TooLate",
+            r#"{"reason":"Tired","message":"m"}"#,
+            r#"{"reason":"TooLate"}"#,
+        ] {
+            let job =
+                serde_json::json!({"metadata": {"annotations": {names::ENDED_BECAUSE_ANNOTATION: text}}});
+            assert_eq!(read(job), None, "{text}");
+        }
     }
 
     #[test]

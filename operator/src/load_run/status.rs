@@ -9,11 +9,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use std::fmt::Write as _;
 use urr_api::conditions::{STARTED, SUCCEEDED, run_reason as reason};
-use urr_api::load_run::{Artefact, Rehearsed};
+use urr_api::load_run::{Artefact, Figures, Rehearsed};
 use urr_api::{LoadRun, LoadRunStatus};
 use urr_core::sale::Sale;
 use urr_core::time::Millis;
 use urr_loadgen::LoadResult;
+use urr_loadgen::measure::{Lane, Step};
 
 /// Longest message of a condition: the API server takes 32 KiB, people read a line.
 const MESSAGE_BYTES_MAX: usize = 1000;
@@ -51,6 +52,7 @@ pub fn over(
     status.finished_at = Some(time(verdict.finished_at.unwrap_or(now)));
     status.skew_milliseconds = verdict.skew_ms.and_then(|skew| i32::try_from(skew).ok());
     status.lost_visitors = verdict.lost_visitors.and_then(|lost| i64::try_from(lost).ok());
+    status.figures = verdict.merged.as_deref().map(figures);
     status.broken_laws.clone_from(&verdict.broken_laws);
     status.missed_thresholds.clone_from(&verdict.missed_thresholds);
     status.artefacts = artefacts;
@@ -61,6 +63,20 @@ pub fn over(
     let succeeded = condition(run, SUCCEEDED, value, why, &message, now);
     put(&mut status.conditions, succeeded);
     status
+}
+
+fn figures(merged: &LoadResult) -> Figures {
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let polls = merged
+        .steps
+        .iter()
+        .find(|step| step.step == Step::Poll && step.lane == Lane::Crowd && step.total() > 0);
+    Figures {
+        joined: signed(merged.funnel.joined),
+        let_in: signed(merged.funnel.admitted),
+        sold: signed(merged.funnel.sold),
+        poll_p95_milliseconds: polls.map(|polls| signed(polls.p95_us.div_ceil(1000))),
+    }
 }
 
 fn common(run: &LoadRun, seen: &Seen, now: Millis) -> LoadRunStatus {

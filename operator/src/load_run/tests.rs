@@ -78,6 +78,7 @@ pub(crate) fn job(ready: u32) -> JobSeen {
         lost_indexes: Vec::new(),
         ended: None,
         is_let_go: false,
+        ended_because: None,
     }
 }
 

@@ -7,7 +7,9 @@
 //! pulling at one count. Where a HorizontalPodAutoscaler scales a workload, the sale moves its
 //! `minReplicas` and never the Deployment's `replicas`: there would be two hands at one count again.
 
+mod footprint;
 mod placeholders;
+mod quantity;
 mod step;
 mod workloads;
 

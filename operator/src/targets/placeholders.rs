@@ -6,13 +6,14 @@
 //! sale. It goes earlier, in the look that asks for the real Pods: a placeholder that was pushed aside would
 //! wait for a node of its own, and the autoscaler would bring one.
 
-use super::{ApplyError, FIELD_MANAGER};
+use super::{ApplyError, FIELD_MANAGER, footprint};
 use crate::lease::Claim as Leadership;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::PodSpec;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use urr_api::TicketSale;
 
 /// Of the manifests: below every other, so that placeholders give way to anything.
@@ -116,25 +117,12 @@ fn deployment(sale: &TicketSale, name: &str, real: &Deployment, places: u32) -> 
     })
 }
 
-/// Asks for what `real` asks for, where it asks for it, and does nothing with it.
+/// Asks for what a Pod of `real` asks for in all, where it asks for it, and does nothing with it.
 fn placeholder(real: Option<&PodSpec>) -> Value {
-    let container = |(nth, real): (usize, &Container)| {
-        let requests = real
-            .resources
-            .as_ref()
-            .and_then(|resources| resources.requests.as_ref());
-        json!({
-            "name": format!("place-{nth}"),
-            "image": IMAGE,
-            "resources": {"requests": requests},
-            "securityContext": {
-                "allowPrivilegeEscalation": false,
-                "readOnlyRootFilesystem": true,
-                "capabilities": {"drop": ["ALL"]},
-            },
-        })
-    };
-    let containers = real.map(|pod| pod.containers.as_slice()).unwrap_or_default();
+    let requests = real.map(footprint::requests).unwrap_or_default();
+    let limits = requests
+        .iter()
+        .filter(|(resource, _)| !footprint::may_be_overcommitted(resource));
     let mut pod = json!({
         "priorityClassName": PRIORITY_CLASS,
         "automountServiceAccountToken": false,
@@ -144,7 +132,16 @@ fn placeholder(real: Option<&PodSpec>) -> Value {
             "runAsUser": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": containers.iter().enumerate().map(container).collect::<Vec<_>>(),
+        "containers": [{
+            "name": "place",
+            "image": IMAGE,
+            "resources": {"requests": requests, "limits": limits.collect::<BTreeMap<_, _>>()},
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }],
     });
     if let Some(real) = real {
         // Places where the real ones may not go would be nobody's.
@@ -152,6 +149,8 @@ fn placeholder(real: Option<&PodSpec>) -> Value {
             ("nodeSelector", json!(real.node_selector)),
             ("tolerations", json!(real.tolerations)),
             ("schedulerName", json!(real.scheduler_name)),
+            // Its overhead comes with it, and the nodes it may be on.
+            ("runtimeClassName", json!(real.runtime_class_name)),
             (
                 "affinity",
                 json!(
@@ -187,11 +186,17 @@ mod tests {
             "spec": {"selector": {}, "template": {"spec": {
                 "nodeSelector": {"pool": "sales"},
                 "tolerations": [{"key": "sales"}],
+                "runtimeClassName": "gvisor",
+                "initContainers": [
+                    {"name": "proxy", "image": "x", "restartPolicy": "Always", "resources": {
+                        "requests": {"cpu": "100m"}
+                    }},
+                    {"name": "migrate", "image": "x", "resources": {"requests": {"cpu": "2"}}}
+                ],
                 "containers": [
                     {"name": "service", "image": "urr", "resources": {
-                        "requests": {"cpu": "500m"}, "limits": {"cpu": "2"}
-                    }},
-                    {"name": "sidecar", "image": "x"}
+                        "requests": {"cpu": "500m"}, "limits": {"cpu": "2", "nvidia.com/gpu": "1"}
+                    }}
                 ]
             }}}
         }))
@@ -206,11 +211,12 @@ mod tests {
         assert_eq!(pod["priorityClassName"], PRIORITY_CLASS);
         assert_eq!(pod["nodeSelector"], json!({"pool": "sales"}));
         assert_eq!(pod["tolerations"], json!([{"key": "sales"}]));
+        assert_eq!(pod["runtimeClassName"], "gvisor");
         assert_eq!(
             pod["containers"][0]["resources"],
-            json!({"requests": {"cpu": "500m"}})
+            json!({"requests": {"cpu": "2100m", "nvidia.com/gpu": "1"}, "limits": {"nvidia.com/gpu": "1"}})
         );
-        assert_eq!(pod["containers"].as_array().unwrap().len(), 2);
+        assert_eq!(pod["containers"].as_array().unwrap().len(), 1);
         assert!(pod["affinity"].is_null());
         let is_typed: Result<Deployment, _> = serde_json::from_value(made.clone());
         assert_eq!(is_typed.unwrap().spec.unwrap().replicas, Some(3));

@@ -1,4 +1,4 @@
-//! What a sale does by itself: its rate follows the services, places are held for it, its line waits for
+//! What a sale does by itself: its rate follows the services, its line waits for
 //! seats that come back, it says where it stands and what should be different next time, and it does not
 //! fight over a count.
 
@@ -6,16 +6,15 @@ use crate::common::{SOON, autoscaler, sale, set};
 use crate::world::{World, holds, in_seconds, phase, reason};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::events::v1::Event;
-use kube::ResourceExt as _;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use urr_api::TicketSale;
 use urr_core::pulse::{EDGES_MS, Pulse};
 use urr_core::room::Mode;
+use urr_testkit::eventually;
 use urr_testkit::pods::Behaviour;
-use urr_testkit::{Scope, eventually};
 
-async fn deploy(world: &World, name: &str, replicas: u32) {
+pub(crate) async fn deploy(world: &World, name: &str, replicas: u32) {
     let pods = Behaviour::default();
     world.scope.deployment(name, replicas, &pods).await.unwrap();
 }
@@ -32,7 +31,7 @@ fn set_seats(world: &World, free: u64, sold: u64) {
     *world.services.seats.lock().unwrap() = seats;
 }
 
-async fn await_event(world: &World, wanted: &str) -> Event {
+pub(crate) async fn await_event(world: &World, wanted: &str) -> Event {
     let events = world.scope.api::<Event>();
     eventually(SOON, wanted, async || {
         let all = events.list(&ListParams::default()).await.unwrap();
@@ -150,85 +149,6 @@ async fn auto_begins_with_what_the_last_sale_of_the_same_targets_bore() {
         holds(&bounded, "RoomActive"),
         "the control plane has it: {:?}",
         bounded.status
-    );
-}
-
-/// Brings the PriorityClass of the manifests.
-pub(crate) async fn allow_placeholders(scope: &Scope) {
-    let class = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../manifests/base/policies/priorities.yaml"
-    );
-    let apply = ["apply", "--server-side", "-f", class];
-    scope.cluster().kubectl(&apply).await.unwrap().ok().unwrap();
-}
-
-#[tokio::test]
-async fn places_are_held_on_nodes_before_the_scale_up_and_given_up_to_it() {
-    let world = World::new("places").await;
-    allow_placeholders(&world.scope).await;
-    deploy(&world, "booking", 1).await;
-    let fields = [
-        ("/spec/targets", json!([{"name": "booking"}])),
-        ("/spec/capacity/leadSeconds", json!(0)),
-        ("/spec/capacity/placeholders", json!("Reserve")),
-    ];
-    // Within the ten minutes, and not so near that anything depends on how fast Pods come.
-    world.announce_with("club-night", [500, 510, 1200], &fields).await;
-    let deployments = world.scope.api::<Deployment>();
-    let placeholders = async || {
-        let all = deployments.list(&ListParams::default()).await.unwrap();
-        all.items
-            .into_iter()
-            .find(|found| found.name_any().starts_with("placeholder-"))
-    };
-    let held = eventually(SOON, "three placeholders that run", async || {
-        let held = placeholders().await.ok_or_else(|| "none".to_owned())?;
-        let ready = held.status.as_ref().and_then(|status| status.ready_replicas);
-        if ready == Some(3) {
-            Ok(held)
-        } else {
-            Err(format!("{:?}", held.status))
-        }
-    })
-    .await
-    .unwrap();
-    let owners = held.metadata.owner_references.clone().unwrap_or_default();
-    assert_eq!(
-        owners[0].name, "club-night",
-        "it goes with the sale whatever happens"
-    );
-    let pod = held.spec.unwrap().template.spec.unwrap();
-    assert_eq!(pod.priority_class_name.as_deref(), Some("urr-placeholder"));
-    await_event(&world, "PlacesReserved").await;
-    world
-        .await_sale("club-night", "shown", |sale| {
-            let status = sale.status.clone().unwrap_or_default();
-            status.targets.iter().any(|target| target.reserved == Some(3))
-        })
-        .await;
-    let sooner = json!({"schedule": {"preQueueAt": in_seconds(10), "opensAt": in_seconds(11)}});
-    world.patch("club-night", sooner).await;
-    world.await_replicas("booking", 4).await;
-    eventually(SOON, "no placeholder any more", async || {
-        match placeholders().await {
-            None => Ok(()),
-            Some(left) => Err(left.name_any()),
-        }
-    })
-    .await
-    .unwrap();
-    let open = world
-        .await_sale("club-night", "open and in order", |sale| {
-            phase(sale) == "Open" && holds(sale, "Ready")
-        })
-        .await;
-    assert!(
-        open.status
-            .unwrap()
-            .targets
-            .iter()
-            .all(|target| target.reserved.is_none())
     );
 }
 

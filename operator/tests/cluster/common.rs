@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
+use urr_api::testing::sale_spec;
 use urr_testkit::{Cluster, Scope};
 
 /// For what takes a moment; the machine may be busy.
@@ -34,19 +35,7 @@ pub(crate) fn sale(name: &str) -> Value {
         "apiVersion": "urr.guru/v1alpha1",
         "kind": "TicketSale",
         "metadata": {"name": name},
-        "spec": {
-            "eventId": "6f1c9a52-7a0e-4c2b-9a51-3d6b0f1e2a77",
-            "seats": 1000,
-            "schedule": {
-                "preQueueAt": "2036-12-01T10:55:00Z",
-                "opensAt": "2036-12-01T20:00:00+09:00",
-                "closesAt": "2036-12-01T13:00:00Z"
-            },
-            "crowd": {"expectedVisitors": 5000},
-            "admission": {"ratePerSecond": 40},
-            "capacity": {"replicas": 4, "ratePerReplica": 10},
-            "targets": [{"name": "booking"}, {"name": "payment"}]
-        }
+        "spec": sale_spec(2036)
     })
 }
 

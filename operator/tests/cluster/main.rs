@@ -15,6 +15,7 @@ mod leading;
 mod load_run;
 mod manifests;
 mod mutations;
+mod places;
 mod sale;
 mod schedule;
 mod steering;

@@ -4,8 +4,9 @@
 //! A story goes on when what it waits for has happened and not by the clock, so a busy machine or an
 //! operator that was dead for seconds changes how long it takes and nothing else.
 
-use crate::autopilot::{allow_placeholders, pulse};
+use crate::autopilot::pulse;
 use crate::common::autoscaler;
+use crate::places::allow_placeholders;
 use crate::world::{World, holds, in_seconds, patch, phase, reason};
 use http::{Method, StatusCode};
 use k8s_openapi::api::apps::v1::Deployment;

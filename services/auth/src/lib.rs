@@ -18,11 +18,14 @@ mod denylist;
 mod error;
 mod google;
 mod http;
+mod outgoing;
 mod password;
 mod sessions;
 mod store;
 mod sweep;
 
+use std::sync::Arc;
+use urr_kit::events::{RedisStreams, outbox};
 use urr_kit::identity::AccessTokens;
 use urr_kit::{Ctx, Service, StartError, Task};
 
@@ -88,7 +91,8 @@ impl Default for Config {
 pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
     check(&config)?;
     let pool = ctx.postgres("auth", &MIGRATOR).await?;
-    let store = store::Store::new(pool);
+    let redis = ctx.redis().await?;
+    let store = store::Store::new(pool.clone());
     let passwords = password::Passwords::new(config.auth_bcrypt_cost).await?;
     if let Some(password) = &config.auth_admin_password {
         accounts::seed_admin(&store, &passwords, password, ctx.clock.now()).await?;
@@ -100,7 +104,7 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
     let app = http::App {
         sessions: sessions::Sessions::new(store.clone(), tokens.clone()),
         passwords,
-        denylist: denylist::Denylist::new(ctx.redis().await?),
+        denylist: denylist::Denylist::new(redis.clone()),
         google: google::Google::new(ctx.http(), &config),
         cookies: cookies::Cookies::new(&config),
         clock: ctx.clock.clone(),
@@ -112,10 +116,18 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         name: "auth",
         router: http::router(app.clone()),
         internal: http::internal_router(app, &ctx.secrets),
-        tasks: vec![Task::new(
-            "auth-sweep",
-            sweep::run(store, ctx.clock.clone(), ctx.shutdown.clone()),
-        )],
+        tasks: vec![
+            Task::new(
+                "auth-sweep",
+                sweep::run(store, ctx.clock.clone(), ctx.shutdown.clone()),
+            ),
+            outbox::relay(
+                pool,
+                Arc::new(RedisStreams::new(redis)),
+                ctx.clock.clone(),
+                ctx.shutdown.clone(),
+            ),
+        ],
     })
 }
 

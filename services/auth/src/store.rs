@@ -1,5 +1,6 @@
 //! The only place that speaks to Postgres.
 
+use crate::outgoing;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool};
 use urr_core::time::Millis;
@@ -118,7 +119,7 @@ impl Store {
             .await
     }
 
-    /// `None` when the address (or Google id) is taken, by anybody, even one who left.
+    /// A new account, and its event. `None` when the address (or Google id) is taken, by anybody, even one who left.
     pub(crate) async fn insert(
         tx: &mut PgConnection,
         new: &NewUser<'_>,
@@ -129,7 +130,7 @@ impl Store {
              updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) \
              ON CONFLICT DO NOTHING RETURNING {USER}"
         ));
-        sqlx::query_as(statement)
+        let made: Option<User> = sqlx::query_as(statement)
             .bind(Uuid::new_v4())
             .bind(new.email)
             .bind(new.password_hash)
@@ -138,8 +139,12 @@ impl Store {
             .bind(new.role.as_str())
             .bind(new.google_id)
             .bind(wire::at(now))
-            .fetch_optional(tx)
-            .await
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(user) = &made {
+            outgoing::account_opened(tx, user, now).await?;
+        }
+        Ok(made)
     }
 
     pub(crate) async fn agree(

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, Request, header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use urr_auth::Config;
+use urr_kit::events::{AccountOpened, Envelope};
 use urr_kit::identity::{AccessTokens, Role, write_headers};
 use urr_kit::testing::TestBed;
 
@@ -344,4 +345,65 @@ async fn a_cheap_hash_stops_the_start() {
         .unwrap()
         .to_string();
     assert!(refused.contains("AUTH_BCRYPT_COST"), "{refused}");
+}
+
+/// Accounts as others hear of them.
+async fn told(pool: &sqlx::PgPool) -> Vec<AccountOpened> {
+    let found: Vec<Value> = sqlx::query_scalar(
+        "SELECT payload FROM outbox_events WHERE topic = 'account-events' ORDER BY created_at, seq",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let envelopes = found
+        .into_iter()
+        .map(|event| serde_json::from_value::<Envelope>(event).unwrap());
+    envelopes.map(|event| event.decode().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_account_is_told_once_whoever_makes_it() {
+    // R-STAT-01: what stats counts.
+    let auth = Auth::with(Config {
+        auth_admin_password: Some("admin-password".to_owned()),
+        ..Config::default()
+    })
+    .await;
+    let made = auth.register("kim@x.kr").await;
+    let again = auth.register("kim@x.kr").await;
+    assert_eq!((made.status, again.status), (201, 400));
+    let pool = auth
+        .bed
+        .ctx()
+        .postgres("auth", &urr_auth::MIGRATOR)
+        .await
+        .unwrap();
+    let told = told(&pool).await;
+    let roles: Vec<&str> = told.iter().map(|account| account.role.as_str()).collect();
+    assert_eq!(roles, ["admin", "user"]);
+    assert_eq!(json!(told[1].user_id), made.body["user"]["id"]);
+}
+
+#[tokio::test]
+async fn accounts_of_earlier_releases_are_told_by_the_migration() {
+    let bed = TestBed::new().await;
+    let first = urr_auth::MIGRATOR.iter().filter(|step| step.version == 1);
+    let first = sqlx::migrate::Migrator::with_migrations(first.cloned().collect());
+    let pool = bed.ctx().postgres("auth", &first).await.unwrap();
+    let user = uuid::Uuid::new_v4();
+    sqlx::query(
+        "INSERT INTO users (id, email, name, role, created_at, updated_at) \
+         VALUES ($1, 'kim@x.kr', 'Kim', 'user', '2026-02-01', '2026-02-01')",
+    )
+    .bind(user)
+    .execute(&pool)
+    .await
+    .unwrap();
+    assert_eq!(told(&pool).await, []);
+    let pool = bed.ctx().postgres("auth", &urr_auth::MIGRATOR).await.unwrap();
+    let expected = AccountOpened {
+        user_id: user,
+        role: "user".to_owned(),
+    };
+    assert_eq!(told(&pool).await, [expected]);
 }

@@ -1,4 +1,4 @@
-//! What booking hears: payments and refunds, and catalog's changes of events.
+//! What booking hears: payments and refunds, catalog's changes of events, and what fans did in the community.
 //!
 //! A payment's event and the payment service's direct call end in the same function ([`settle::confirm`],
 //! [`handover::complete`], [`memberships::activate`]); whichever comes second finds the work done (R-PAY-07,
@@ -9,7 +9,7 @@ use crate::filter::Filter;
 use crate::membership;
 use crate::store::handover::{self, Guarded};
 use crate::store::memberships::{self, Verdict};
-use crate::store::points::{self, Change, Deed};
+use crate::store::points::{self, Change, Deed, Unfit};
 use crate::store::purchases::Purchase;
 use crate::store::sales::{self, EventCopy};
 use crate::store::settle::{self, Cancel, Fencing, Paid, SettleError, Settled, Sold};
@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 use urr_kit::SharedClock;
 use urr_kit::events::{
     EVENT_CHANGED, Envelope, EventChanged, HandleError, Handler, PAYMENT_CONFIRMED, PAYMENT_REFUNDED,
-    PaymentConfirmed, PaymentRefunded, PurchaseRejected, ReservationRejected,
+    POINTS_EARNED, PaymentConfirmed, PaymentRefunded, PointsEarned, PurchaseRejected, ReservationRejected,
 };
 use urr_kit::wire;
 use uuid::Uuid;
@@ -183,6 +183,14 @@ impl Listener {
         Ok(())
     }
 
+    /// R-MEM-03. Who is no member, or of several artists and nobody said which, gets none.
+    async fn points_earned(&self, tx: &mut PgConnection, event: &Envelope) -> Result<(), HandleError> {
+        let told: PointsEarned = event.decode()?;
+        let deed = Deed::try_from(&told).map_err(|unfit: Unfit| HandleError::Invalid(unfit.to_string()))?;
+        points::award(tx, &deed, wire::at(event.time)).await?;
+        Ok(())
+    }
+
     /// Before the commit, as there is no later moment here: if it does not come, the filter lets a
     /// few more through to Postgres, which decides anyway.
     async fn forget_keys(&self, settled: &Settled, outcome: &'static str) {
@@ -220,12 +228,16 @@ impl Handler for Listener {
                 PAYMENT_CONFIRMED => self.paid(tx, event).await,
                 PAYMENT_REFUNDED => self.refunded(tx, event).await,
                 EVENT_CHANGED => self.event_changed(tx, event).await,
+                POINTS_EARNED => self.points_earned(tx, event).await,
                 _ => Ok(()),
             }
         })
     }
 
     fn wants(&self, kind: &str) -> bool {
-        matches!(kind, PAYMENT_CONFIRMED | PAYMENT_REFUNDED | EVENT_CHANGED)
+        matches!(
+            kind,
+            PAYMENT_CONFIRMED | PAYMENT_REFUNDED | EVENT_CHANGED | POINTS_EARNED
+        )
     }
 }

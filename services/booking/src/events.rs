@@ -5,12 +5,14 @@ use crate::store::settle::Reservation;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
+use urr_core::seating::Hall;
 use urr_core::time::Millis;
 use urr_kit::events::{
-    Envelope, MEMBERSHIP_ACTIVATED, MEMBERSHIP_EVENTS, MEMBERSHIP_REJECTED, MembershipActivated,
-    PurchaseRejected, RESERVATION_CANCELLED, RESERVATION_CONFIRMED, RESERVATION_CREATED, RESERVATION_EVENTS,
-    RESERVATION_REJECTED, ReservationCancelled, ReservationConfirmed, ReservationCreated,
-    ReservationRejected, TRANSFER_COMPLETED, TRANSFER_EVENTS, TRANSFER_REJECTED, TransferCompleted, outbox,
+    Envelope, MEMBERSHIP_ACTIVATED, MEMBERSHIP_ENDED, MEMBERSHIP_EVENTS, MEMBERSHIP_REJECTED,
+    MembershipActivated, MembershipEnded, PurchaseRejected, RESERVATION_CANCELLED, RESERVATION_CONFIRMED,
+    RESERVATION_CREATED, RESERVATION_EVENTS, RESERVATION_REJECTED, ReservationCancelled,
+    ReservationConfirmed, ReservationCreated, ReservationRejected, SEATING_CHANGED, SeatingChanged,
+    TRANSFER_COMPLETED, TRANSFER_EVENTS, TRANSFER_REJECTED, TransferCompleted, outbox,
 };
 use uuid::Uuid;
 
@@ -109,6 +111,7 @@ pub(crate) fn confirmed(
         total_amount: 0,
         seat_ids: Vec::new(),
         payment_method: Some(method.to_owned()),
+        seats: Vec::new(),
     };
     let now = Millis(now.timestamp_millis());
     written(&envelope(
@@ -184,16 +187,66 @@ pub(crate) async fn transfer_completed(
     outbox::enqueue(conn, TRANSFER_EVENTS, &envelope).await
 }
 
+/// An event has the seats of this hall from now on, or none.
+pub(crate) async fn seating_changed(
+    conn: &mut PgConnection,
+    event_id: Uuid,
+    hall: Option<Hall>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let now = Millis(now.timestamp_millis());
+    let told = SeatingChanged { event_id, hall };
+    let envelope = Envelope::new(SEATING_CHANGED, "event", event_id, now, &told)
+        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    outbox::enqueue(conn, RESERVATION_EVENTS, &envelope).await
+}
+
 /// A term of membership began.
 pub(crate) async fn membership_activated(
     conn: &mut PgConnection,
     told: &MembershipActivated,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    membership(
+        conn,
+        MEMBERSHIP_ACTIVATED,
+        told.membership_id,
+        told.user_id,
+        now,
+        told,
+    )
+    .await
+}
+
+/// A term of membership ended before its time.
+pub(crate) async fn membership_ended(
+    conn: &mut PgConnection,
+    told: &MembershipEnded,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    membership(
+        conn,
+        MEMBERSHIP_ENDED,
+        told.membership_id,
+        told.user_id,
+        now,
+        told,
+    )
+    .await
+}
+
+async fn membership(
+    conn: &mut PgConnection,
+    kind: &str,
+    id: Uuid,
+    user: Uuid,
+    now: DateTime<Utc>,
+    payload: &impl Serialize,
+) -> Result<(), sqlx::Error> {
     let now = Millis(now.timestamp_millis());
-    let envelope = Envelope::new(MEMBERSHIP_ACTIVATED, "membership", told.membership_id, now, told)
+    let envelope = Envelope::new(kind, "membership", id, now, payload)
         .map_err(|error| sqlx::Error::Encode(error.into()))?
-        .by(told.user_id);
+        .by(user);
     outbox::enqueue(conn, MEMBERSHIP_EVENTS, &envelope).await
 }
 

@@ -11,11 +11,12 @@ use crate::filter::{Filter, Verdict};
 use crate::reservation;
 use crate::store::hold::{self, Hold, HoldRequest, Outcome};
 use crate::store::memberships;
-use crate::store::sales::{self, Terms};
+use crate::store::sales::{self, SaleTerms};
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use urr_core::presale::Tier;
+use urr_core::terms;
 use urr_core::time::Millis;
 use urr_kit::SharedClock;
 use urr_kit::wire;
@@ -34,23 +35,9 @@ pub enum Refusal {
     /// Neither control plane nor catalog ever named this event.
     #[error("Event not found")]
     NoEvent,
-    /// R-BOOK-14.
-    #[error("The sale has not opened yet")]
-    NotOpen,
-    /// R-BOOK-14.
-    #[error("The sale is closed")]
-    Closed,
-    /// R-BOOK-14: fans of a higher tier come first.
-    #[error("The sale is not open to {} yet: members of the artist come first, by tier", .tier.as_str())]
-    Presale {
-        /// What the caller is to the artist.
-        tier: Tier,
-        /// From when on he may buy.
-        opens_at: Millis,
-    },
-    /// The show was called off.
-    #[error("The event has been cancelled")]
-    EventCancelled,
+    /// R-BOOK-14: not now, or not he.
+    #[error(transparent)]
+    Terms(#[from] terms::Refusal),
     /// No seats in the request.
     #[error("Please select at least one seat")]
     NoSeats,
@@ -112,7 +99,7 @@ pub struct Defaults {
 /// The terms of an event as they were read at some instant.
 struct Kept {
     read_at: Millis,
-    terms: Option<Terms>,
+    terms: Option<SaleTerms>,
 }
 
 /// Holds seats. Cheap to clone.
@@ -148,21 +135,31 @@ impl Holds {
     /// asked about the user.
     ///
     /// # Errors
-    /// `NoEvent`, `NotOpen`, `Presale`, `Closed`, `EventCancelled`; what the database fails with.
+    /// `NoEvent`, `Terms`; what the database fails with.
     pub async fn allowed(&self, event: Uuid, user: Uuid) -> Result<Allowed, HoldError> {
         let now = self.clock.now();
-        let terms = self.terms(event, now).await?.ok_or(Refusal::NoEvent)?;
-        let allowed = judge(&terms, self.defaults, now)?;
-        if let Some((artist, presale)) = terms.presale()
-            && !presale.is_over(now)
-        {
-            let tier = memberships::tier(&self.pool, user, artist, wire::at(now)).await?;
-            let opens_at = presale.opens_at(tier);
-            if now < opens_at {
-                return Err(Refusal::Presale { tier, opens_at }.into());
-            }
+        let sale = self.terms(event).await?.ok_or(Refusal::NoEvent)?;
+        sale.terms.on_sale(now).map_err(Refusal::from)?;
+        if sale.terms.presale_at(now).is_some() {
+            let tier = self.tier(&sale, user).await?;
+            sale.terms.turn(tier, now).map_err(Refusal::from)?;
         }
-        Ok(allowed)
+        let defaults = self.defaults;
+        Ok(Allowed {
+            hold_ttl_s: sale.hold_ttl_s.map_or(defaults.hold_ttl_s, i64::from),
+            seats_per_booking: sale.seats_per_booking.unwrap_or(defaults.seats_per_booking),
+        })
+    }
+
+    /// What `user` is to whose show it is.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub async fn tier(&self, sale: &SaleTerms, user: Uuid) -> Result<Tier, sqlx::Error> {
+        match sale.artist_id {
+            Some(artist) => memberships::tier(&self.pool, user, artist, wire::at(self.clock.now())).await,
+            None => Ok(Tier::Bronze),
+        }
     }
 
     /// Holds all of `seats` for `user`, or none. `true` beside the hold when this call made it.
@@ -182,7 +179,17 @@ impl Holds {
         if seats.is_empty() {
             return Err(Refusal::NoSeats.into());
         }
-        let allowed = self.allowed(event, user).await?;
+        let allowed = match self.allowed(event, user).await {
+            // The user's own first result comes before what has changed since (R-BOOK-06).
+            Err(HoldError::Refused(refusal)) => {
+                let first = self.repeat(user, key).await?;
+                return match first {
+                    Some(hold) => Ok((hold, false)),
+                    None => Err(refusal.into()),
+                };
+            }
+            allowed => allowed?,
+        };
         check_number(seats.len(), allowed.seats_per_booking)?;
         let now = self.clock.now();
         let expires_at = now.plus_s(allowed.hold_ttl_s);
@@ -265,24 +272,23 @@ impl Holds {
         }
     }
 
-    async fn terms(&self, event: Uuid, now: Millis) -> Result<Option<Terms>, sqlx::Error> {
+    /// The terms of an event, at most a second old; `None` when nobody ever named it.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub async fn terms(&self, event: Uuid) -> Result<Option<SaleTerms>, sqlx::Error> {
+        let now = self.clock.now();
         if let Some(known) = self.kept().get(&event)
             && (0..TERMS_MAX_AGE_MS).contains(&now.since(known.read_at))
         {
-            return Ok(known.terms.clone());
+            return Ok(known.terms);
         }
         let terms = sales::terms(&self.pool, event).await?;
         let mut kept = self.kept();
         if kept.len() >= TERMS_MAX {
             kept.clear();
         }
-        kept.insert(
-            event,
-            Kept {
-                read_at: now,
-                terms: terms.clone(),
-            },
-        );
+        kept.insert(event, Kept { read_at: now, terms });
         Ok(terms)
     }
 
@@ -301,23 +307,6 @@ fn lost(refusal: Refusal) -> Refusal {
     refusal
 }
 
-fn judge(terms: &Terms, defaults: Defaults, now: Millis) -> Result<Allowed, Refusal> {
-    let now = wire::at(now);
-    if terms.cancelled {
-        return Err(Refusal::EventCancelled);
-    }
-    if terms.opens_at.is_some_and(|opens_at| now < opens_at) {
-        return Err(Refusal::NotOpen);
-    }
-    if terms.closes_at.is_some_and(|closes_at| now >= closes_at) {
-        return Err(Refusal::Closed);
-    }
-    Ok(Allowed {
-        hold_ttl_s: terms.hold_ttl_s.map_or(defaults.hold_ttl_s, i64::from),
-        seats_per_booking: terms.seats_per_booking.unwrap_or(defaults.seats_per_booking),
-    })
-}
-
 fn check_number(seats: usize, most: i32) -> Result<(), Refusal> {
     match (seats, usize::try_from(most).unwrap_or(1)) {
         (0, _) => Err(Refusal::NoSeats),
@@ -330,44 +319,6 @@ fn check_number(seats: usize, most: i32) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_window_is_open_from_its_first_to_before_its_last_instant() {
-        // R-BOOK-14.
-        let terms = Terms {
-            opens_at: Some(wire::at(Millis(1000))),
-            closes_at: Some(wire::at(Millis(2000))),
-            hold_ttl_s: Some(60),
-            seats_per_booking: None,
-            cancelled: false,
-            artist_id: None,
-            sale_start_date: None,
-            sale_end_date: None,
-        };
-        let defaults = Defaults {
-            hold_ttl_s: 300,
-            seats_per_booking: 1,
-        };
-        let judged = |at| judge(&terms, defaults, Millis(at));
-        assert_eq!(judged(999), Err(Refusal::NotOpen));
-        assert_eq!(
-            judged(1000),
-            Ok(Allowed {
-                hold_ttl_s: 60,
-                seats_per_booking: 1
-            })
-        );
-        assert!(judged(1999).is_ok());
-        assert_eq!(judged(2000), Err(Refusal::Closed));
-        let called_off = Terms {
-            cancelled: true,
-            ..terms
-        };
-        assert_eq!(
-            judge(&called_off, defaults, Millis(1500)),
-            Err(Refusal::EventCancelled)
-        );
-    }
 
     #[test]
     fn the_contract_allows_one_seat_and_a_sale_up_to_four() {

@@ -33,7 +33,9 @@ use map::SeatMaps;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::Duration;
-use urr_kit::events::{CATALOG_EVENTS, ConsumerConfig, PAYMENT_EVENTS, RedisStreams, consume, outbox};
+use urr_kit::events::{
+    CATALOG_EVENTS, COMMUNITY_EVENTS, ConsumerConfig, PAYMENT_EVENTS, RedisStreams, consume, outbox,
+};
 use urr_kit::{Ctx, Secrets, Service, SharedClock, StartError, Task};
 
 /// Booking's settings.
@@ -126,7 +128,7 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
     );
     let listener = Arc::new(Listener::new(filter, Arc::clone(&clock)));
     let bus = Arc::new(RedisStreams::new(redis.clone()));
-    let heard = ConsumerConfig::new("booking", [PAYMENT_EVENTS, CATALOG_EVENTS]);
+    let heard = ConsumerConfig::new("booking", [PAYMENT_EVENTS, CATALOG_EVENTS, COMMUNITY_EVENTS]);
     let tasks = vec![
         Task::new("booking-sweep", sweep),
         outbox::relay(pool.clone(), bus, Arc::clone(&clock), ctx.shutdown.clone()),

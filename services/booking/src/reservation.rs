@@ -54,6 +54,9 @@ pub enum Refusal {
     /// Other seats were chosen after the payment had begun.
     #[error("The price of the reservation has changed")]
     PriceChanged,
+    /// The show does not take place.
+    #[error("The event has been cancelled")]
+    EventCancelled,
     /// The payer is not the owner.
     #[error("The reservation belongs to another user")]
     NotOwner,

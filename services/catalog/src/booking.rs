@@ -1,9 +1,10 @@
 //! What catalog asks of booking: seats, layouts, ticket types, cancellations.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use urr_kit::{
+    ApiError,
     events::EventChanged,
     internal::{InternalClient, InternalError},
 };
@@ -12,6 +13,29 @@ use uuid::Uuid;
 pub(crate) struct Booking {
     client: InternalClient,
     base: String,
+}
+
+/// Booking said no, or nothing.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct Refused(#[from] InternalError);
+
+impl From<Refused> for ApiError {
+    /// The caller hears booking's reason if it is his to mend, else that it is away.
+    fn from(Refused(error): Refused) -> Self {
+        match &error {
+            InternalError::Status { status, message, .. }
+                if status.is_client_error()
+                    && *status != StatusCode::UNAUTHORIZED
+                    && *status != StatusCode::FORBIDDEN =>
+            {
+                let message = message.clone();
+                Self::with_status(*status, message).with_source(error)
+            }
+            _ => Self::unavailable("Booking is not available. Nothing was changed; please retry.")
+                .with_source(error),
+        }
+    }
 }
 
 /// A ticket type as an admin writes it.
@@ -86,17 +110,13 @@ impl Booking {
     }
 
     /// Makes the event's seats from a layout and hands over booking's copy of the event.
-    pub(crate) async fn generate_seats(
-        &self,
-        layout: Uuid,
-        event: &EventChanged,
-    ) -> Result<u64, InternalError> {
+    pub(crate) async fn generate_seats(&self, layout: Uuid, event: &EventChanged) -> Result<u64, Refused> {
         let url = self.url(&format!("seats/generate/{}/{layout}", event.event_id));
         let created: Created = self.client.post_json(&url, event).await?;
         Ok(created.seats_created)
     }
 
-    pub(crate) async fn count_seats(&self, event: Uuid) -> Result<u64, InternalError> {
+    pub(crate) async fn count_seats(&self, event: Uuid) -> Result<u64, Refused> {
         let counted: Counted = self
             .client
             .get_json(&self.url(&format!("seats/count/{event}")))
@@ -104,7 +124,7 @@ impl Booking {
         Ok(counted.count)
     }
 
-    pub(crate) async fn delete_seats(&self, event: Uuid) -> Result<u64, InternalError> {
+    pub(crate) async fn delete_seats(&self, event: Uuid) -> Result<u64, Refused> {
         let deleted: Deleted = self
             .client
             .send(Method::DELETE, &self.url(&format!("seats/{event}")), None::<&()>)
@@ -112,12 +132,12 @@ impl Booking {
         Ok(deleted.deleted)
     }
 
-    pub(crate) async fn layouts(&self) -> Result<Vec<Value>, InternalError> {
+    pub(crate) async fn layouts(&self) -> Result<Vec<Value>, Refused> {
         let found: Layouts = self.client.get_json(&self.url("seat-layouts")).await?;
         Ok(found.layouts)
     }
 
-    pub(crate) async fn ticket_types(&self, event: Uuid) -> Result<Vec<Value>, InternalError> {
+    pub(crate) async fn ticket_types(&self, event: Uuid) -> Result<Vec<Value>, Refused> {
         let found: TicketTypes = self
             .client
             .get_json(&self.url(&format!("ticket-types?eventId={event}")))
@@ -129,7 +149,7 @@ impl Booking {
         &self,
         event: Uuid,
         new: &NewTicketType,
-    ) -> Result<Value, InternalError> {
+    ) -> Result<Value, Refused> {
         let body = json!({
             "eventId": event,
             "name": new.name,
@@ -141,11 +161,7 @@ impl Booking {
         Ok(made.ticket_type)
     }
 
-    pub(crate) async fn change_ticket_type(
-        &self,
-        id: Uuid,
-        new: &NewTicketType,
-    ) -> Result<Value, InternalError> {
+    pub(crate) async fn change_ticket_type(&self, id: Uuid, new: &NewTicketType) -> Result<Value, Refused> {
         let made: TicketType = self
             .client
             .put_json(&self.url(&format!("ticket-types/{id}")), new)
@@ -154,38 +170,40 @@ impl Booking {
     }
 
     /// Cancels every reservation of an event; paid ones are refunded by the events that follow.
-    pub(crate) async fn cancel_reservations(&self, event: Uuid) -> Result<u64, InternalError> {
+    pub(crate) async fn cancel_reservations(&self, event: Uuid) -> Result<u64, Refused> {
         let url = self.url(&format!("admin/reservations/cancel-by-event/{event}"));
         let cancelled: Cancelled = self.client.post_json(&url, &json!({})).await?;
         Ok(cancelled.cancelled_count)
     }
 
     /// How many reservations of seats stand, pending or confirmed.
-    pub(crate) async fn active_seat_reservations(&self, event: Uuid) -> Result<u64, InternalError> {
+    pub(crate) async fn active_seat_reservations(&self, event: Uuid) -> Result<u64, Refused> {
         let url = self.url(&format!("admin/active-seat-reservation-count?eventId={event}"));
         let counted: Counted = self.client.get_json(&url).await?;
         Ok(counted.count)
     }
 
-    pub(crate) async fn reservation_stats(&self) -> Result<ReservationStats, InternalError> {
-        self.client.get_json(&self.url("admin/reservation-stats")).await
+    pub(crate) async fn reservation_stats(&self) -> Result<ReservationStats, Refused> {
+        Ok(self.client.get_json(&self.url("admin/reservation-stats")).await?)
     }
 
     /// The newest reservations, as booking spells them: `{reservations: [...]}`.
-    pub(crate) async fn recent_reservations(&self) -> Result<Value, InternalError> {
-        self.client.get_json(&self.url("admin/recent-reservations")).await
+    pub(crate) async fn recent_reservations(&self) -> Result<Value, Refused> {
+        Ok(self
+            .client
+            .get_json(&self.url("admin/recent-reservations"))
+            .await?)
     }
 
     /// Asks booking to bring a reservation into a status: `{message, reservation}`.
-    pub(crate) async fn set_status(&self, id: Uuid, wanted: &Value) -> Result<Value, InternalError> {
+    pub(crate) async fn set_status(&self, id: Uuid, wanted: &Value) -> Result<Value, Refused> {
         let url = self.url(&format!("admin/reservations/{id}/status"));
-        self.client.send(Method::PATCH, &url, Some(wanted)).await
+        Ok(self.client.send(Method::PATCH, &url, Some(wanted)).await?)
     }
 
     /// A page of all reservations, as booking spells it: `{reservations, pagination}`.
-    pub(crate) async fn reservations(&self, query: &str) -> Result<Value, InternalError> {
-        self.client
-            .get_json(&self.url(&format!("admin/reservations?{query}")))
-            .await
+    pub(crate) async fn reservations(&self, query: &str) -> Result<Value, Refused> {
+        let url = self.url(&format!("admin/reservations?{query}"));
+        Ok(self.client.get_json(&url).await?)
     }
 }

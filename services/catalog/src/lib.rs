@@ -10,11 +10,18 @@ mod admin;
 mod artist;
 mod booking;
 mod cache;
+mod enrich;
 mod event;
+mod image;
+mod members;
+mod music;
 mod outgoing;
 mod public;
 mod status;
 mod store;
+
+pub use image::ImageConfig;
+pub use music::MusicConfig;
 
 use std::{sync::Arc, time::Duration};
 use urr_kit::{
@@ -39,12 +46,22 @@ pub struct Config {
         default_value_t = 60_000
     )]
     pub event_status_interval_ms: u64,
+
+    /// Where images are kept.
+    #[command(flatten)]
+    pub image: ImageConfig,
+
+    /// The music service artists are looked up at.
+    #[command(flatten)]
+    pub music: MusicConfig,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             event_status_interval_ms: 60_000,
+            image: ImageConfig::default(),
+            music: MusicConfig::default(),
         }
     }
 }
@@ -55,9 +72,23 @@ struct Inner {
     clock: SharedClock,
     lists: cache::Cache<public::ListKey, serde_json::Value>,
     details: cache::Cache<uuid::Uuid, serde_json::Value>,
+    artist_lists: cache::Cache<public::ListKey, serde_json::Value>,
+    artists: cache::Cache<uuid::Uuid, serde_json::Value>,
+    images: Option<Arc<dyn image::ImageStore>>,
+    music: Option<music::Music>,
 }
 
 type App = Arc<Inner>;
+
+impl Inner {
+    /// Nothing of what was answered before holds any more: somebody changed something here.
+    fn forget(&self) {
+        self.lists.clear();
+        self.details.clear();
+        self.artist_lists.clear();
+        self.artists.clear();
+    }
+}
 
 /// Starts the service.
 ///
@@ -72,7 +103,12 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         clock: ctx.clock.clone(),
         lists: cache::Cache::new(),
         details: cache::Cache::new(),
+        artist_lists: cache::Cache::new(),
+        artists: cache::Cache::new(),
+        images: image::open(ctx, &config.image).await?,
+        music: music::Music::new(ctx.http(), &config.music),
     });
+    let members = members::listen(ctx, pool.clone(), redis.clone());
     let relay = outbox::relay(
         pool,
         Arc::new(RedisStreams::new(redis)),
@@ -83,8 +119,12 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
     let status = status::keep_in_step(app.clone(), every, ctx.shutdown.clone());
     Ok(Service {
         name: "catalog",
-        router: public::router().merge(admin::router()).with_state(app.clone()),
+        router: public::router()
+            .merge(admin::router())
+            .merge(enrich::router())
+            .merge(image::router())
+            .with_state(app.clone()),
         internal: public::internal(&ctx.secrets).with_state(app),
-        tasks: vec![relay, Task::new("event-status", status)],
+        tasks: vec![relay, members, Task::new("event-status", status)],
     })
 }

@@ -136,36 +136,38 @@ async fn ticket_types(booking: &Booking, event: Uuid) -> Vec<Value> {
     })
 }
 
-async fn artists(State(app): State<App>, Query(wanted): Query<Wanted>) -> ApiResult<Json<Value>> {
+async fn artists(State(app): State<App>, Query(wanted): Query<Wanted>) -> ApiResult<Json<Arc<Value>>> {
     let key = wanted.key(50);
-    let (rows, total) = app.store.artists(key.limit, key.offset()).await?;
-    let artists: Vec<Value> = rows.iter().map(crate::artist::Artist::listed).collect();
-    Ok(Json(
-        json!({"artists": artists, "pagination": key.pagination(total)}),
-    ))
+    let now = app.clock.now();
+    let load = async {
+        let (rows, total) = app.store.artists(wire::at(now), key.limit, key.offset()).await?;
+        let artists: Vec<Value> = rows.iter().map(crate::artist::Artist::listed).collect();
+        Ok::<_, ApiError>(json!({"artists": artists, "pagination": key.pagination(total)}))
+    };
+    Ok(Json(app.artist_lists.get(&key, now, load).await?))
 }
 
-async fn artist(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {
-    let artist = app
-        .store
-        .artist(id)
-        .await?
-        .ok_or_else(|| ApiError::not_found("Artist not found"))?;
-    let at = wire::at(app.clock.now());
-    let events: Vec<Value> = app
-        .store
-        .events_of(id)
-        .await?
-        .iter()
-        .map(|event| {
-            let mut row = event.listed(at);
-            row["pre_sale_schedule"] = event.presale().unwrap_or(Value::Null);
-            row
-        })
-        .collect();
-    Ok(Json(
-        json!({"artist": artist.row(), "memberCount": artist.member_count, "events": events}),
-    ))
+async fn artist(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Arc<Value>>> {
+    let now = app.clock.now();
+    let load = async {
+        let at = wire::at(now);
+        let artist = app.store.artist(id, at).await?.ok_or_else(no_artist)?;
+        let events: Vec<Value> = app
+            .store
+            .events_of(id)
+            .await?
+            .iter()
+            .map(|event| {
+                let mut row = event.listed(at);
+                row["pre_sale_schedule"] = event.presale().unwrap_or(Value::Null);
+                row
+            })
+            .collect();
+        Ok::<_, ApiError>(
+            json!({"artist": artist.row(), "memberCount": artist.member_count, "events": events}),
+        )
+    };
+    Ok(Json(app.artists.get(&id, now, load).await?))
 }
 
 async fn queue_info(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {
@@ -175,12 +177,13 @@ async fn queue_info(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<J
 
 /// What booking keeps a copy of, for memberships.
 async fn artist_info(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Json<Value>> {
-    let artist = app
-        .store
-        .artist(id)
-        .await?
-        .ok_or_else(|| ApiError::not_found("Artist not found"))?;
+    let now = wire::at(app.clock.now());
+    let artist = app.store.artist(id, now).await?.ok_or_else(no_artist)?;
     Ok(Json(artist.row()))
+}
+
+fn no_artist() -> ApiError {
+    ApiError::not_found("Artist not found")
 }
 
 pub(crate) fn not_found() -> ApiError {

@@ -1,6 +1,8 @@
-//! The only place that speaks to catalog's schema.
+//! The only place that speaks to catalog's schema, beside the listener of `members`, which writes its own table.
 
-use crate::{artist::Artist, event::Event};
+mod artists;
+
+use crate::event::Event;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -31,9 +33,6 @@ pub(crate) struct Prices {
     pub(crate) min: Option<i64>,
     pub(crate) max: Option<i64>,
 }
-
-const ARTIST: &str =
-    "SELECT a.*, (SELECT count(*) FROM events e WHERE e.artist_id = a.id) AS event_count FROM artists a";
 
 impl Store {
     pub(crate) const fn new(pool: PgPool) -> Self {
@@ -95,27 +94,6 @@ impl Store {
             .await
     }
 
-    pub(crate) async fn artists(&self, limit: i64, offset: i64) -> sqlx::Result<(Vec<Artist>, i64)> {
-        let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "{ARTIST} ORDER BY a.name, a.id LIMIT $1 OFFSET $2"
-        )))
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(&self.pool)
-        .await?;
-        let total = sqlx::query_scalar("SELECT count(*) FROM artists")
-            .fetch_one(&self.pool)
-            .await?;
-        Ok((rows, total))
-    }
-
-    pub(crate) async fn artist(&self, id: Uuid) -> sqlx::Result<Option<Artist>> {
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("{ARTIST} WHERE a.id = $1")))
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-    }
-
     pub(crate) async fn events_of(&self, artist: Uuid) -> sqlx::Result<Vec<Event>> {
         // An artist's page shows what a person scrolls through.
         sqlx::query_as("SELECT * FROM events WHERE artist_id = $1 ORDER BY event_date DESC, id LIMIT 100")
@@ -137,23 +115,6 @@ impl Store {
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected())
-    }
-
-    /// The artist of that name, made if there is none (quirk 28: upstream never linked them).
-    pub(crate) async fn artist_named(
-        tx: &mut PgConnection,
-        name: &str,
-        now: DateTime<Utc>,
-    ) -> sqlx::Result<Uuid> {
-        sqlx::query_scalar(
-            "INSERT INTO artists (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)
-             ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
-        )
-        .bind(Uuid::new_v4())
-        .bind(name)
-        .bind(now)
-        .fetch_one(tx)
-        .await
     }
 
     /// Writes a new event.

@@ -6,13 +6,19 @@
 
 mod authors;
 mod news;
+mod outgoing;
 mod page;
 mod posts;
 mod text;
 
 use axum::Router;
 use sqlx::PgPool;
-use urr_kit::{Ctx, Service, StartError, clock::SharedClock};
+use std::sync::Arc;
+use urr_kit::{
+    Ctx, Service, StartError,
+    clock::SharedClock,
+    events::{RedisStreams, outbox},
+};
 
 /// This service's schema.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -33,10 +39,17 @@ struct App {
 /// Starts the service.
 ///
 /// # Errors
-/// When its database cannot be used.
+/// When its database or Redis cannot be used.
 pub async fn start(ctx: &Ctx, _config: Config) -> Result<Service, StartError> {
+    let pool = ctx.postgres("community", &MIGRATOR).await?;
+    let relay = outbox::relay(
+        pool.clone(),
+        Arc::new(RedisStreams::new(ctx.redis().await?)),
+        ctx.clock.clone(),
+        ctx.shutdown.clone(),
+    );
     let app = App {
-        pool: ctx.postgres("community", &MIGRATOR).await?,
+        pool,
         clock: ctx.clock.clone(),
         authors: authors::Authors::new(ctx.internal(), &ctx.settings.urls.auth),
     };
@@ -44,6 +57,6 @@ pub async fn start(ctx: &Ctx, _config: Config) -> Result<Service, StartError> {
         name: "community",
         router: posts::router().merge(news::router()).with_state(app),
         internal: Router::new(),
-        tasks: Vec::new(),
+        tasks: vec![relay],
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    outgoing::{self, Written},
     page::{Page, Wanted},
     text,
 };
@@ -89,6 +90,8 @@ async fn create(
     Admin(admin): Admin,
     Json(new): Json<NewNews>,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
+    let now = wire::at(app.clock.now());
+    let mut tx = app.pool.begin().await?;
     let row: NewsRow = sqlx::query_as(
         "INSERT INTO news (id, title, content, author, author_id, is_pinned, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING *",
@@ -100,9 +103,12 @@ async fn create(
     // The body's author_id is ignored: it is a claim.
     .bind(admin.user_id)
     .bind(new.is_pinned)
-    .bind(wire::at(app.clock.now()))
-    .fetch_one(&app.pool)
+    .bind(now)
+    .fetch_one(&mut *tx)
     .await?;
+    // Of no artist: booking takes them for the only one whose member the author is, if there is one.
+    outgoing::written(&mut tx, Written::News, row.id, admin.user_id, None, now).await?;
+    tx.commit().await?;
     Ok((StatusCode::CREATED, Json(json!({"news": row}))))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    outgoing::{self, Written},
     page::{Page, Wanted},
     text,
 };
@@ -126,6 +127,8 @@ async fn create(
         .artist_id
         .ok_or_else(|| ApiError::bad_request("artist_id must not be null"))?;
     let name = app.authors.name_of(author.user_id).await;
+    let now = wire::at(app.clock.now());
+    let mut tx = app.pool.begin().await?;
     let row: PostRow = sqlx::query_as(
         "INSERT INTO community_posts (id, artist_id, author_id, author_name, title, content, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING *",
@@ -136,9 +139,11 @@ async fn create(
     .bind(name)
     .bind(title)
     .bind(content)
-    .bind(wire::at(app.clock.now()))
-    .fetch_one(&app.pool)
+    .bind(now)
+    .fetch_one(&mut *tx)
     .await?;
+    outgoing::written(&mut tx, Written::Post, row.id, author.user_id, Some(artist), now).await?;
+    tx.commit().await?;
     Ok((StatusCode::CREATED, Json(json!({"post": row}))))
 }
 
@@ -204,14 +209,15 @@ async fn comment(
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let content = text::content(&new.content)?;
     let name = app.authors.name_of(author.user_id).await;
+    let now = wire::at(app.clock.now());
     let mut tx = app.pool.begin().await?;
-    let counted = sqlx::query("UPDATE community_posts SET comment_count = comment_count + 1 WHERE id = $1")
-        .bind(id)
-        .execute(&mut *tx)
-        .await?;
-    if counted.rows_affected() == 0 {
-        return Err(post_not_found());
-    }
+    let counted: Option<Uuid> = sqlx::query_scalar(
+        "UPDATE community_posts SET comment_count = comment_count + 1 WHERE id = $1 RETURNING artist_id",
+    )
+    .bind(id)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let artist = counted.ok_or_else(post_not_found)?;
     let row: CommentRow = sqlx::query_as(
         "INSERT INTO community_comments (id, post_id, author_id, author_name, content, created_at)
          VALUES ($1, $2, $3, $4, $5, $6) RETURNING *",
@@ -221,8 +227,17 @@ async fn comment(
     .bind(author.user_id)
     .bind(name)
     .bind(content)
-    .bind(wire::at(app.clock.now()))
+    .bind(now)
     .fetch_one(&mut *tx)
+    .await?;
+    outgoing::written(
+        &mut tx,
+        Written::Comment,
+        row.id,
+        author.user_id,
+        Some(artist),
+        now,
+    )
     .await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(json!({"comment": row}))))

@@ -10,13 +10,14 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use urr_kit::{
+    events::{Envelope, PointsEarned},
     identity::{Identity, Role, write_headers},
     testing::TestBed,
 };
 use uuid::Uuid;
 
 struct World {
-    _bed: TestBed,
+    bed: TestBed,
     router: Router,
 }
 
@@ -31,7 +32,7 @@ impl World {
             .await
             .unwrap();
         Self {
-            _bed: bed,
+            bed,
             router: service.router,
         }
     }
@@ -228,4 +229,77 @@ async fn a_wrong_body_names_its_field() {
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(answer["error"].as_str().unwrap().contains(word), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn r_mem_03_what_is_written_is_told_with_its_points_and_what_is_refused_is_not() {
+    let world = World::new().await;
+    let (fan, admin, artist) = (someone(Role::User), someone(Role::Admin), Uuid::new_v4());
+    let post = json!({"title": "Hi", "content": "there", "artist_id": artist});
+    let path = "/api/community/posts";
+    let (_, made) = world.call(Method::POST, path, Some(&fan), Some(post)).await;
+    let post_id: Uuid = made["post"]["id"].as_str().unwrap().parse().unwrap();
+    let comments = format!("{path}/{post_id}/comments");
+    let text = json!({"content": "me too"});
+    let (_, made) = world
+        .call(Method::POST, &comments, Some(&fan), Some(text.clone()))
+        .await;
+    let comment_id: Uuid = made["comment"]["id"].as_str().unwrap().parse().unwrap();
+    let news = json!({"title": "Tour", "content": "soon", "author": "URR"});
+    let (_, made) = world
+        .call(Method::POST, "/api/news", Some(&admin), Some(news.clone()))
+        .await;
+    let news_id: Uuid = made["news"]["id"].as_str().unwrap().parse().unwrap();
+    // Nothing of these is written, so nothing is earned.
+    let nowhere = format!("{path}/{}/comments", Uuid::new_v4());
+    for (path, who, body) in [
+        (nowhere.as_str(), &fan, text),
+        ("/api/news", &fan, news),
+        (
+            path,
+            &fan,
+            json!({"title": " ", "content": "x", "artist_id": artist}),
+        ),
+    ] {
+        let (status, _) = world.call(Method::POST, path, Some(who), Some(body)).await;
+        assert!(status.is_client_error(), "{path}: {status}");
+    }
+    let pool = world
+        .bed
+        .ctx()
+        .postgres("community", &urr_community::MIGRATOR)
+        .await
+        .unwrap();
+    let told: Vec<sqlx::types::Json<Envelope>> =
+        sqlx::query_scalar("SELECT payload FROM outbox_events WHERE topic = 'community-events' ORDER BY seq")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let told: Vec<PointsEarned> = told.iter().map(|event| event.decode().unwrap()).collect();
+    let told: Vec<_> = told
+        .iter()
+        .map(|deed| {
+            (
+                deed.action_type.as_str(),
+                deed.points,
+                deed.user_id,
+                deed.reference_id,
+                deed.artist_id,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("COMMUNITY_POST", 30, fan.user_id, Some(post_id), Some(artist)),
+            (
+                "COMMUNITY_COMMENT",
+                10,
+                fan.user_id,
+                Some(comment_id),
+                Some(artist)
+            ),
+            ("NEWS_CREATION", 30, admin.user_id, Some(news_id), None),
+        ]
+    );
 }

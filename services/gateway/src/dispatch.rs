@@ -1,6 +1,7 @@
 //! The last step inside: which service, whether it is well, how long it may take.
 
 use crate::{
+    innermost::Answers,
     proxy::Proxy,
     routes::{Backend, Backends, Room, room_of, under},
 };
@@ -9,12 +10,9 @@ use axum::{
     http::{Request, Response, StatusCode},
     response::IntoResponse,
 };
-use futures::future::BoxFuture;
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tower::ServiceExt;
@@ -42,11 +40,8 @@ fn limits(deadline: Duration) -> breaker::Limits {
     }
 }
 
-/// Hands a call on to its service. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Dispatch(Arc<Inner>);
-
-struct Inner {
+/// Hands a call on to its service.
+pub(crate) struct Dispatch {
     backends: Backends,
     breakers: BTreeMap<Room, Mutex<Breaker>>,
     proxy: Proxy,
@@ -63,39 +58,26 @@ impl Dispatch {
             .map(|room| (room, Mutex::new(Breaker::new(limits(deadline)))))
             .collect();
         let started = (Instant::now(), clock.now());
-        Self(Arc::new(Inner {
+        Self {
             backends,
             breakers,
             proxy,
             deadline,
             clock,
             started,
-        }))
+        }
     }
 }
 
-impl tower::Service<Request<Body>> for Dispatch {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move {
-            Ok(inner
-                .answer(request)
-                .await
-                .unwrap_or_else(IntoResponse::into_response))
-        })
+impl Answers for Dispatch {
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let handed_on = self.hand_on(request).await;
+        handed_on.unwrap_or_else(IntoResponse::into_response)
     }
 }
 
-impl Inner {
-    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, ApiError> {
+impl Dispatch {
+    async fn hand_on(&self, request: Request<Body>) -> Result<Response<Body>, ApiError> {
         let path = request.uri().path();
         if under(path, "/api/admin") {
             require_admin(read_headers(request.headers()).as_ref())?;

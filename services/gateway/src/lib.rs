@@ -20,6 +20,7 @@ mod gate;
 mod guard;
 mod hop;
 mod identity;
+mod innermost;
 mod layers;
 mod limiter;
 mod pipeline;

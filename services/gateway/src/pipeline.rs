@@ -8,7 +8,9 @@ use crate::{
     dispatch::Dispatch,
     gate::Gate,
     guard::{GuardLayer, Guarded, Keys},
-    identity, layers,
+    identity,
+    innermost::Innermost,
+    layers,
     limiter::{Category, Limiter},
     proxy::Proxy,
     routes::Backends,
@@ -42,7 +44,7 @@ struct Gateway {
     trusted_proxies: Vec<IpAddr>,
     clock: SharedClock,
     /// The entry gate, and the services behind it.
-    inside: Guarded<Dispatch, Gate>,
+    inside: Guarded<Innermost<Dispatch>, Gate>,
 }
 
 /// Builds the gateway in front of `backends`.
@@ -68,7 +70,7 @@ pub async fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Ser
         limiter: Limiter::new(redis, config.clone()),
         trusted_proxies: config.trusted_proxies.clone(),
         clock,
-        inside: gate.layer(inside),
+        inside: gate.layer(Innermost::new(inside)),
     });
     let router = Router::new().fallback(handle).with_state(gateway);
     let router = waiting_room::mount(layers::apply(router, config)?, &direct, config)?;

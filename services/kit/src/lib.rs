@@ -20,6 +20,7 @@ pub mod extract;
 pub mod identity;
 pub mod internal;
 pub mod load_consent;
+mod refusal;
 pub mod sabotage;
 pub mod secrets;
 pub mod service;

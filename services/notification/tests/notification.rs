@@ -54,6 +54,7 @@ fn confirmed(bed: &TestBed, user: Uuid) -> Envelope {
         total_amount: 99_000,
         seat_ids: vec![],
         payment_method: None,
+        seats: vec![],
     };
     Envelope::new(
         RESERVATION_CONFIRMED,

@@ -132,8 +132,7 @@ async fn confirm(
     let approved_at = payment.toss_approved_at.map(wire::text);
     Ok(Body(json!({
         "success": true,
-        // Extra to C§10: whether the ticket is confirmed already or will be by the event (R-PAY-12).
-        "status": if fulfilled { "confirmed" } else { "processing" },
+        "status": status(fulfilled),
         "payment": {
             "orderId": payment.order_id,
             "paymentKey": payment.payment_key,
@@ -142,6 +141,12 @@ async fn confirm(
             "approvedAt": approved_at,
         },
     })))
+}
+
+/// Extra to C§10: whether the ticket is confirmed, or charged and booking has yet to say (R-PAY-12). Who
+/// hears `processing` presses again with the same key and is told how it ended.
+const fn status(fulfilled: bool) -> &'static str {
+    if fulfilled { "confirmed" } else { "processing" }
 }
 
 async fn process(
@@ -160,10 +165,13 @@ async fn process(
     let request = InstantRequest { target, method };
     let receipt = to_the_end(async move { app.payments.pay_instantly(caller.user_id, request).await });
     let Receipt {
-        payment, repeated, ..
+        payment,
+        repeated,
+        fulfilled,
     } = receipt.await?;
     Ok(Body(json!({
         "success": true,
+        "status": status(fulfilled),
         "message": if repeated { "Payment already completed" } else { "Payment completed" },
         "payment": {
             "id": payment.id,

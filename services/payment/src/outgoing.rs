@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use urr_core::time::Millis;
 use urr_kit::events::{
-    Envelope, PAYMENT_CONFIRMED, PAYMENT_REFUNDED, PaymentConfirmed, PaymentRefunded, RedisStreams, outbox,
+    Envelope, PAYMENT_CONFIRMED, PAYMENT_FAILED, PAYMENT_REFUNDED, PaymentConfirmed, PaymentFailed,
+    PaymentRefunded, RedisStreams, outbox,
 };
 use urr_kit::{BoxError, Ctx, Redis, Task};
 
@@ -27,6 +28,22 @@ pub(crate) fn confirmed(payment: &Payment, now: Millis) -> Result<Envelope, BoxE
         approved_at: payment.toss_approved_at.map(|at| Millis(at.timestamp_millis())),
     };
     let event = Envelope::new(PAYMENT_CONFIRMED, "payment", &payment.order_id, now, &payload)?;
+    Ok(event.by(payment.user_id))
+}
+
+/// The provider refused to charge. The order may be tried again.
+pub(crate) fn failed(payment: &Payment, reason: &str, now: Millis) -> Result<Envelope, serde_json::Error> {
+    let payload = PaymentFailed {
+        payment_id: payment.id,
+        order_id: payment.order_id.clone(),
+        user_id: payment.user_id,
+        reservation_id: payment.reservation_id,
+        reference_id: payment.reference_id,
+        payment_type: payment.payment_type.as_str().to_owned(),
+        amount: payment.amount,
+        reason: reason.to_owned(),
+    };
+    let event = Envelope::new(PAYMENT_FAILED, "payment", &payment.order_id, now, &payload)?;
     Ok(event.by(payment.user_id))
 }
 

@@ -12,6 +12,7 @@ use urr_kit::events::{Envelope, PAYMENT_EVENTS, outbox};
 use urr_kit::wire;
 use uuid::Uuid;
 
+use crate::outgoing;
 use crate::payment::{Payment, Target};
 use crate::provider::Exchange;
 
@@ -224,14 +225,15 @@ impl Store {
         Ok(recorded.is_some())
     }
 
-    /// confirming -> failed (declined) or pending (never sent).
+    /// confirming -> failed (declined; others hear of it) or pending (never sent).
     pub(crate) async fn abandon_charge(
         &self,
         payment: &Payment,
         reason: Option<&str>,
         now: Millis,
     ) -> sqlx::Result<Option<Payment>> {
-        sqlx::query_as(update(
+        let mut tx = self.pool.begin().await?;
+        let abandoned: Option<Payment> = sqlx::query_as(update(
             "status = CASE WHEN $4::text IS NULL THEN 'pending' ELSE 'failed' END, \
              failure_reason = $4, confirming_since = NULL, next_check_at = NULL \
              WHERE id = $1 AND status = 'confirming' AND attempt = $3",
@@ -240,8 +242,15 @@ impl Store {
         .bind(wire::at(now))
         .bind(payment.attempt)
         .bind(reason)
-        .fetch_optional(&self.pool)
-        .await
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let (Some(payment), Some(reason)) = (&abandoned, reason) {
+            let event =
+                outgoing::failed(payment, reason, now).map_err(|error| sqlx::Error::Encode(error.into()))?;
+            outbox::enqueue(&mut tx, PAYMENT_EVENTS, &event).await?;
+        }
+        tx.commit().await?;
+        Ok(abandoned)
     }
 
     /// Notes that booking has acted on the payment; nothing is owed any more.

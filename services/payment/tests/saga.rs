@@ -10,6 +10,7 @@
 mod world;
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
@@ -167,6 +168,33 @@ async fn a_double_click_with_one_key_gets_one_result_twice() {
 }
 
 #[tokio::test]
+async fn a_repeat_after_booking_was_silent_hears_how_it_ended() {
+    // R-PAY-12: "paid" is not said of a ticket that may yet be lost.
+    let world = World::new().await;
+    let (kept, lost) = (world.order().await, world.order().await);
+    world.booking_refuses_to_answer.store(true, Ordering::SeqCst);
+    for (order, key) in [(&kept, "key-1"), (&lost, "key-2")] {
+        let first = order.pay(&world.sound(), key).await.unwrap();
+        assert!(!first.fulfilled);
+        let meanwhile = order.pay(&world.sound(), key).await.unwrap();
+        assert!(meanwhile.repeated && !meanwhile.fulfilled);
+    }
+    world.booking_refuses_to_answer.store(false, Ordering::SeqCst);
+    world.cancel_reservation(&lost).await;
+
+    let receipt = kept.pay(&world.sound(), "key-1").await.unwrap();
+    assert!(receipt.repeated && receipt.fulfilled);
+    let refused = lost.pay(&world.sound(), "key-2").await;
+    assert!(matches!(refused, Err(Error::Compensated)), "{refused:?}");
+    let again = lost.pay(&world.sound(), "key-2").await;
+    assert!(matches!(again, Err(Error::AlreadyRefunded)), "{again:?}");
+    assert_eq!(world.charged(&kept).await, (1, 0));
+    assert_eq!(world.charged(&lost).await, (0, 1));
+    world.assert_settled(&kept, "kept").await;
+    world.assert_settled(&lost, "lost").await;
+}
+
+#[tokio::test]
 async fn many_prepares_share_one_order() {
     // R-PAY-02.
     let world = World::new().await;
@@ -236,6 +264,9 @@ async fn a_declined_card_leaves_the_reservation_payable() {
     );
     order.pay(&world.sound(), "key-2").await.unwrap();
     world.assert_settled(&order, "second card").await;
+    // R-STAT-01: the refusal is told, once.
+    let refusals = "SELECT count(*) FROM outbox_events WHERE event_type = 'PAYMENT_FAILED'";
+    assert_eq!(world.count(refusals).await, 1);
 }
 
 #[tokio::test]

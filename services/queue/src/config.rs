@@ -64,6 +64,11 @@ pub struct Config {
     #[arg(long, env = "SQS_ENDPOINT")]
     pub sqs_endpoint: Option<String>,
 
+    /// Who joins waits so long for booking to say under which terms the event is sold, and in a presale what he
+    /// is to the artist, ms. Without an answer he may stand in line.
+    #[arg(long, env = "QUEUE_BOOKING_WAIT_MS", default_value_t = 500)]
+    pub queue_booking_wait_ms: u64,
+
     /// Longest time between two ticks of a line, ms.
     #[arg(long, env = "QUEUE_ADMISSION_INTERVAL_MS", default_value_t = 1000,
           value_parser = clap::value_parser!(u64).range(10..=10_000))]
@@ -86,6 +91,7 @@ impl Default for Config {
             queue_admission_events: false,
             queue_admission_sqs_url: None,
             sqs_endpoint: None,
+            queue_booking_wait_ms: 500,
             queue_admission_interval_ms: 1000,
         }
     }

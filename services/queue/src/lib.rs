@@ -13,6 +13,7 @@
 )]
 
 mod admissions;
+mod booking;
 mod breaker;
 mod config;
 mod durable;
@@ -31,8 +32,9 @@ mod tests;
 pub use config::Config;
 
 use admissions::{Bus, Destination, Publisher, Sqs};
+use booking::Booking;
 use durable::Durable;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use store::{Guards, Store};
 use ticker::Ticker;
 use titles::Titles;
@@ -113,9 +115,16 @@ async fn tell(
 
 fn assemble(ctx: &Ctx, config: &Config, redis: Redis, durable: Durable, guards: Guards) -> Arc<http::App> {
     let titles = Titles::new(ctx.internal(), &ctx.settings.urls.catalog, ctx.clock.clone());
+    let booking = Booking::new(
+        ctx.internal(),
+        &ctx.settings.urls.booking,
+        ctx.clock.clone(),
+        Duration::from_millis(config.queue_booking_wait_ms),
+    );
     Arc::new(http::App {
         store: Arc::new(Store::new(redis, durable, config.defaults(), guards).telling(config.tells())),
         titles: Arc::new(titles),
+        booking: Arc::new(booking),
         clock: ctx.clock.clone(),
         entry_keys: ctx.secrets.entry_keys.clone(),
         vwr_keys: ctx.secrets.vwr_keys.clone(),

@@ -25,7 +25,7 @@ const LIST_EVERY: Duration = Duration::from_secs(1);
 
 /// Lines ticked by one process. Ten at once are required (R-QUE-10); beyond this a process could
 /// not keep its intervals.
-const LINES_MAX: usize = 256;
+pub(crate) const LINES_MAX: usize = 256;
 
 /// Ticks in flight at once; they share one connection anyway.
 const TICKS_AT_ONCE: usize = 16;
@@ -133,6 +133,7 @@ impl Ticker {
         let mut listed = self.store.listed().await?;
         if listed.len() > LINES_MAX {
             tracing::error!(lines = listed.len(), most = LINES_MAX, "too many lines to tick");
+            listed = self.store.declared_first(listed).await;
             listed.truncate(LINES_MAX);
         }
         self.listed_at = Some(Instant::now());
@@ -206,10 +207,15 @@ async fn tick(store: &Store, sale: SaleId, now: Millis) -> Result<Option<View>, 
     Ok(Some(again))
 }
 
-/// Labels are bounded by the lines on the list.
+/// What a line is called in metrics. A name stays until the process ends, and anybody may join any event, so
+/// only declared sales have one.
+pub(crate) fn label(sale: SaleId, view: &View) -> Option<String> {
+    view.configured.then(|| sale.to_string())
+}
+
 #[expect(clippy::cast_precision_loss, reason = "people in a line are far below 2^52")]
 fn report(sale: SaleId, view: &View) {
-    let label = sale.to_string();
+    let Some(label) = label(sale, view) else { return };
     gauge!("urr_queue_waiting", "sale" => label.clone()).set(view.waiting as f64);
     gauge!("urr_queue_active", "sale" => label.clone()).set(view.active as f64);
     // Some other replica's clock, or one of ours that stood still: an alert is set on a second.

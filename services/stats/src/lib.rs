@@ -4,9 +4,9 @@
 //! tables (`incoming`), read by the admin API (`http`) through `figures`. It is behind by as much as
 //! the bus is, normally under a second.
 //!
-//! Left out because no event tells of it, and a made-up figure is worse than none: `stats/users`,
-//! `stats/seat-preferences`, `stats/user-behavior`, `stats/performance`; and, in the answers there
-//! are, `total_seats`, `available_seats` and `occupancy_rate` are null.
+//! What no event tells is not made up: `total_seats`, `available_seats` and `occupancy_rate` are null for events
+//! that have no seats (nobody tells how many standing tickets there are), `recentActivity` is empty as upstream's is,
+//! and seats that were sold before events told which ones they were are in no seat preference.
 
 #![cfg_attr(
     test,
@@ -16,6 +16,7 @@
 mod figures;
 mod http;
 mod incoming;
+mod projection;
 
 use urr_kit::{Ctx, Service, StartError};
 

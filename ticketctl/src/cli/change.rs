@@ -1,5 +1,6 @@
 //! What every change understands: who, why, and how sure.
 
+use crate::output::Format;
 use clap::{Args, ValueEnum};
 
 /// Flags of verbs that change something.
@@ -41,4 +42,16 @@ pub(crate) enum DryRun {
     Client,
     /// Checked by the server.
     Server,
+}
+
+/// A sale that is changed, and how what came of it is told.
+#[derive(Debug, Args)]
+pub(crate) struct ChangedSale {
+    /// Its name or id; without one the only sale there is.
+    pub(crate) sale: Option<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    /// table, json, yaml or jsonpath='{.path}'.
+    #[arg(long, short, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) output: Format,
 }

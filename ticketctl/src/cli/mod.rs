@@ -4,12 +4,12 @@
 mod change;
 mod reach;
 
-pub(crate) use change::{ChangeArgs, DryRun};
+pub(crate) use change::{ChangeArgs, ChangedSale, DryRun};
 pub(crate) use reach::{Globals, duration};
 
 use crate::commands::{
     apply, completion, config, describe, doctor, drill, explain, get, load, man, plan, preflight, report,
-    schedule, simulate, steer, top, undo, validate, verify, version, wait, watch,
+    schedule, simulate, steer, top, validate, verify, version, wait, watch,
 };
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
@@ -88,19 +88,19 @@ pub(crate) enum Command {
     /// The busiest figures of every sale.
     Top(top::Args),
     /// Hold the line: nobody is let in any more.
-    Pause(steer::HoldArgs),
+    Pause(ChangedSale),
     /// Let the line go on.
-    Resume(steer::HoldArgs),
+    Resume(ChangedSale),
     /// Let in so many people a second.
     Rate(steer::RateArgs),
     /// Let so many people be inside at once.
     Cap(steer::CapArgs),
     /// Take nobody new; who stands in line is still let in.
-    Drain(steer::HoldArgs),
+    Drain(ChangedSale),
     /// End a sale now.
     Close(schedule::CloseArgs),
     /// Take back the last change by hand.
-    Undo(undo::Args),
+    Undo(ChangedSale),
     /// Rehearse an opening on this machine: real engines, real services, simulated visitors, and
     /// an audit of every law at the end.
     #[command(visible_alias = "rehearse")]
@@ -145,13 +145,22 @@ pub(crate) fn parse() -> Cli {
 
 /// The name this program was called by: `kubectl ticketsale` as a plugin.
 pub(crate) fn called_as(arg0: Option<OsString>) -> &'static str {
-    let name = arg0.map(std::path::PathBuf::from);
-    let name = name.as_deref().and_then(std::path::Path::file_stem);
-    if name.is_some_and(|name| name == "kubectl-ticketsale") {
+    if is_called(arg0, "kubectl-ticketsale") {
         "kubectl ticketsale"
     } else {
         "ticketctl"
     }
+}
+
+/// Whether kubectl asks what may be typed after `kubectl ticketsale`.
+pub(crate) fn completes_for_kubectl(arg0: Option<OsString>) -> bool {
+    is_called(arg0, "kubectl_complete-ticketsale")
+}
+
+fn is_called(arg0: Option<OsString>, name: &str) -> bool {
+    let path = arg0.map(std::path::PathBuf::from);
+    let stem = path.as_deref().and_then(std::path::Path::file_stem);
+    stem.is_some_and(|stem| stem == name)
 }
 
 #[cfg(test)]

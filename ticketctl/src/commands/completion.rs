@@ -1,6 +1,10 @@
 //! `ticketctl completion`: a shell's completion script. Verbs and flags stand in it; names of sales are
 //! asked for while somebody types, of the place that the flags typed so far mean.
 
+mod plugin;
+
+pub(crate) use plugin::for_kubectl;
+
 use super::{Done, print};
 use crate::{cli::Cli, exit::Exit};
 use clap::CommandFactory as _;
@@ -14,7 +18,8 @@ use clap_complete::Shell;
   ticketctl completion fish > ~/.config/fish/completions/ticketctl.fish
 
 In bash, zsh and fish names of sales are completed too, asked of the drill, control API or cluster
-that is meant; that takes a second at most.")]
+that is meant; that takes a second at most. kubectl's own completion knows `kubectl ticketsale`
+where the same binary is linked as kubectl_complete-ticketsale on PATH.")]
 pub(crate) struct Args {
     /// Which shell.
     pub(crate) shell: Shell,
@@ -32,23 +37,64 @@ fn script(shell: Shell) -> String {
     clap_complete::generate(shell, &mut command, "ticketctl", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     let verbs = verbs_on_sales(&command);
+    let place = place_flags(&command);
+    // The value in the word itself: `--control=URL`, `-nNAME`.
+    let in_one = place.iter().map(|flag| match flag.starts_with("--") {
+        true => format!("{flag}=*"),
+        false => format!("{flag}?*"),
+    });
+    let in_one: Vec<String> = in_one.collect();
     match shell {
         Shell::Bash => {
             script
                 + &BASH
                     .replace("@VERBS@", &verbs.join("|"))
                     .replace("@VALUED@", &valued(&command))
+                    .replace("@PLACE@", &place.join(" | "))
+                    .replace("@PLACE_IN_ONE@", &in_one.join(" | "))
         }
-        Shell::Zsh => zsh(&script),
+        Shell::Zsh => {
+            let asks = ZSH
+                .replace("@PLACE@", &place.join("|"))
+                .replace("@PLACE_IN_ONE@", &in_one.join("|"));
+            zsh(&script, &asks)
+        }
         Shell::Fish => {
             let verbs: Vec<String> = verbs
                 .iter()
                 .map(|verb| format!("__fish_ticketctl_using_subcommand {verb}"))
                 .collect();
-            script + &FISH.replace("@VERBS@", &verbs.join("; or "))
+            // fish has no pattern for one character, and the words alone were matched before.
+            let in_one = in_one
+                .iter()
+                .map(|pattern| format!("'{}'", pattern.replace('?', "")));
+            script
+                + &FISH
+                    .replace("@VERBS@", &verbs.join("; or "))
+                    .replace("@PLACE@", &place.join(" "))
+                    .replace("@PLACE_IN_ONE@", &in_one.collect::<Vec<_>>().join(" "))
         }
         _ => script,
     }
+}
+
+/// Flags that say where sales are.
+fn place_flags(command: &clap::Command) -> Vec<String> {
+    let args = command.get_arguments();
+    let where_ = args.filter(|arg| arg.is_global_set() && arg.get_help_heading() == Some("Where"));
+    where_.flat_map(spelled).collect()
+}
+
+/// Every way to write a flag.
+fn spelled(arg: &clap::Arg) -> Vec<String> {
+    let longs = arg
+        .get_long()
+        .into_iter()
+        .chain(arg.get_visible_aliases().into_iter().flatten());
+    let longs = longs.map(|long| format!("--{long}"));
+    longs
+        .chain(arg.get_short().map(|short| format!("-{short}")))
+        .collect()
 }
 
 /// Verbs, and other names of theirs, that are followed by sales.
@@ -70,24 +116,22 @@ fn valued(command: &clap::Command) -> String {
     let args = command
         .get_arguments()
         .chain(verbs.flat_map(clap::Command::get_arguments));
-    let takes = args.filter(|arg| {
-        arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
-    });
-    let mut flags: Vec<String> = takes
-        .flat_map(|arg| {
-            let long = arg.get_long().map(|long| format!("--{long}"));
-            long.into_iter()
-                .chain(arg.get_short().map(|short| format!("-{short}")))
-        })
+    let mut flags: Vec<String> = args
+        .filter(|arg| takes_the_next_word(arg))
+        .flat_map(spelled)
         .collect();
     flags.sort();
     flags.dedup();
     flags.join("|")
 }
 
+fn takes_the_next_word(arg: &clap::Arg) -> bool {
+    arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
+}
+
 /// zsh has a place for every argument: the ones of sales ask.
-fn zsh(script: &str) -> String {
-    let mut out = String::with_capacity(script.len() + ZSH.len());
+fn zsh(script: &str, asks: &str) -> String {
+    let mut out = String::with_capacity(script.len() + asks.len());
     for line in script.lines() {
         let is_sale = ["'::sale -- ", "'*::sales -- "]
             .iter()
@@ -103,20 +147,21 @@ fn zsh(script: &str) -> String {
         out.push('\n');
     }
     // Before the first function: autoloaded, the file's last command completes.
-    out.replacen("\n_ticketctl() {", &format!("\n{ZSH}\n_ticketctl() {{"), 1)
+    out.replacen("\n_ticketctl() {", &format!("\n{asks}\n_ticketctl() {{"), 1)
 }
 
 /// What asks for names: quiet, never long, and never with a question.
 const BASH: &str = r#"
 # Names of sales, asked of the place that the flags typed so far mean.
 _ticketctl_names() {
-    local -a places=()
-    local at word
-    for ((at = 1; at < COMP_CWORD; at++)); do
-        word=${COMP_WORDS[at]}
-        case $word in
-            --control | --url | --token-file | --kubeconfig | --context | --namespace | -n)
-                places+=("$word" "${COMP_WORDS[at + 1]}") ;;
+    local -a places=() typed=()
+    local at
+    # Of the line itself: in COMP_WORDS an address is in pieces, broken at each `=` and `:`.
+    IFS=$' \t\n' read -a typed <<< "${COMP_LINE:0:COMP_POINT}"
+    for ((at = 1; at < ${#typed[@]}; at++)); do
+        case ${typed[at]} in
+            @PLACE@) places+=("${typed[at]}" "${typed[at + 1]}") ;;
+            @PLACE_IN_ONE@) places+=("${typed[at]}") ;;
         esac
     done
     "${COMP_WORDS[0]}" get -o name --quiet --no-input --timeout 1s "${places[@]}" 2>/dev/null
@@ -133,7 +178,7 @@ _ticketctl_or_sales() {
         esac
     done
     [[ -n $verb && $cur != -* ]] || return 0
-    case $prev in @VALUED@) return 0 ;; esac
+    case $prev in @VALUED@ | =) return 0 ;; esac
     while IFS= read -r name; do
         printf -v quoted '%q' "$name"
         if [[ $quoted == "$cur"* || ${name,,} == "${cur,,}"* ]]; then
@@ -160,10 +205,10 @@ _ticketctl_sales() {
     # `words` begins with the verb here, and flags may stand before it.
     local -a names places typed=(${(Q)${(z)LBUFFER}})
     local at
-    for ((at = 2; at < $#typed; at++)); do
+    for ((at = 2; at <= $#typed; at++)); do
         case ${typed[at]} in
-            --control|--url|--token-file|--kubeconfig|--context|--namespace|-n)
-                places+=("${typed[at]}" "${typed[at + 1]}") ;;
+            @PLACE@) places+=("${typed[at]}" "${typed[at + 1]}") ;;
+            @PLACE_IN_ONE@) places+=("${typed[at]}") ;;
         esac
     done
     names=(${(f)"$(_call_program sales ticketctl get -o name --quiet --no-input --timeout 1s ${(q)places} 2>/dev/null)"})
@@ -178,8 +223,10 @@ function __fish_ticketctl_sales
     set -l places
     for at in (seq 2 (count $words))
         switch $words[$at]
-            case --control --url --token-file --kubeconfig --context --namespace -n
+            case @PLACE@
                 set -a places $words[$at] $words[(math $at + 1)]
+            case @PLACE_IN_ONE@
+                set -a places $words[$at]
         end
     end
     ticketctl get -o name --quiet --no-input --timeout 1s $places 2>/dev/null

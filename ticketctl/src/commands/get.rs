@@ -5,7 +5,7 @@ use crate::{
     cli::Globals,
     exit::Exit,
     failure::Failure,
-    output::{Cell, Format, Table},
+    output::{Cell, Format, Listing, Table},
     place::{self, Place},
     plain,
     text::instant,
@@ -22,15 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Args {
     /// Names or ids; all sales without any.
     pub(crate) sales: Vec<String>,
-    /// table, wide, json, yaml, name or jsonpath='{.path}'.
-    #[arg(long, short, default_value_t = Format::Table, value_name = "FORMAT")]
-    pub(crate) output: Format,
-    /// Print a sale again whenever it changes: a line each, in JSON a document a line.
-    #[arg(long, short)]
-    pub(crate) watch: bool,
-    /// No headings.
-    #[arg(long)]
-    pub(crate) no_headers: bool,
+    #[command(flatten)]
+    pub(crate) listing: Listing,
 }
 
 /// Lists, or lists for ever.
@@ -40,7 +33,7 @@ pub(crate) async fn run(args: Args, globals: Globals) -> Done {
     let mut first = true;
     loop {
         let rows = rows(&place, &args.sales).await?;
-        if !args.watch {
+        if !args.listing.watch {
             one_document(&args, &rows)?;
             return Ok(Exit::Ok);
         }
@@ -58,6 +51,12 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) cells: Vec<Cell>,
     pub(crate) document: Value,
+}
+
+/// Names of all sales of the place that is meant.
+pub(crate) async fn names(globals: &Globals) -> Result<Vec<String>, Failure> {
+    let place = place::find(globals).await?;
+    Ok(rows(&place, &[]).await?.into_iter().map(|row| row.name).collect())
 }
 
 async fn rows(place: &Place, wanted: &[String]) -> Result<Vec<Row>, Failure> {
@@ -119,23 +118,27 @@ fn one_document(args: &Args, rows: &[Row]) -> Result<(), Failure> {
         [one] if args.sales.len() == 1 => one.clone(),
         _ => json!({"apiVersion": "urr.io/v1", "kind": "SaleList", "items": items}),
     };
-    match args.output.document(&whole)? {
+    match args.listing.output.document(&whole)? {
         Some(text) => say(&text),
-        None if args.output == Format::Name => rows.iter().for_each(|row| say(&row.name)),
+        None if args.listing.output == Format::Name => rows.iter().for_each(|row| say(&row.name)),
         None if rows.is_empty() => super::complain("no sales"),
-        None => print(&text(rows, args.output == Format::Wide, !args.no_headers)),
+        None => print(&text(
+            rows,
+            args.listing.output == Format::Wide,
+            !args.listing.no_headers,
+        )),
     }
     Ok(())
 }
 
 /// Watched: documents a line each, so that a program can read them as they come.
 fn lines(args: &Args, rows: &[Row], first: bool) -> Result<(), Failure> {
-    match &args.output {
+    match &args.listing.output {
         Format::Table | Format::Wide => {
             print(&text(
                 rows,
-                args.output == Format::Wide,
-                first && !args.no_headers,
+                args.listing.output == Format::Wide,
+                first && !args.listing.no_headers,
             ));
         }
         Format::Name => rows.iter().for_each(|row| say(&row.name)),

@@ -57,6 +57,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, globals: Globals) -> Done {
     let file = Scenario::load(&args.file).map_err(|error| Failure::bad_input(error.to_string()))?;
     let scenario = one_sale(&file, args.sale.as_deref())?;
+    if let Some(rule) = scenario.needs_pictures() {
+        return Err(
+            Failure::bad_input(format!("`{rule}` is nothing that visitors see"))
+                .remedy("run the scenario with `ticketctl drill`, or take this threshold out"),
+        );
+    }
     let parts = if args.merge.is_empty() {
         let segment = args.segment.unwrap_or(Segment::WHOLE);
         let part = send(&args, &globals, &scenario, segment).await?;

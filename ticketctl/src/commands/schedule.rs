@@ -3,7 +3,7 @@
 use super::{Done, complain, document, show};
 use crate::{
     ask::{Danger, Person, sure},
-    cli::{ChangeArgs, DryRun, Globals},
+    cli::{ChangeArgs, ChangedSale, DryRun, Globals},
     exit::Exit,
     failure::Failure,
     output::Format,
@@ -27,13 +27,8 @@ const MARGIN_MS: i64 = 1500;
 The opening is moved to a few seconds from now, so that every replica hears of it and opens by its
 own clock. A sale opens at its instant by itself: this is for opening sooner.")]
 pub(crate) struct OpenArgs {
-    /// Its name or id; without one the only sale there is.
-    pub(crate) sale: Option<String>,
     #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// table, json, yaml or jsonpath='{.path}'.
-    #[arg(long, short, default_value_t = Format::Table, value_name = "FORMAT")]
-    pub(crate) output: Format,
+    pub(crate) of: ChangedSale,
 }
 
 /// A sale to end.
@@ -42,16 +37,11 @@ pub(crate) struct OpenArgs {
 Nobody is let in any more and nothing can be held; who holds seats may still pay. It cannot be
 undone: to stop for a while use `ticketctl pause`.")]
 pub(crate) struct CloseArgs {
-    /// Its name or id; without one the only sale there is.
-    pub(crate) sale: Option<String>,
     #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// table, json, yaml or jsonpath='{.path}'.
-    #[arg(long, short, default_value_t = Format::Table, value_name = "FORMAT")]
-    pub(crate) output: Format,
+    pub(crate) of: ChangedSale,
 }
 
-pub(crate) async fn open(args: OpenArgs, globals: Globals) -> Done {
+pub(crate) async fn open(OpenArgs { of: args }: OpenArgs, globals: Globals) -> Done {
     let wanted = Wanted {
         verb: "open",
         danger: Danger::Medium,
@@ -67,7 +57,7 @@ pub(crate) async fn open(args: OpenArgs, globals: Globals) -> Done {
     wanted.carry_out(args.sale.as_deref(), &globals).await
 }
 
-pub(crate) async fn close(args: CloseArgs, globals: Globals) -> Done {
+pub(crate) async fn close(CloseArgs { of: args }: CloseArgs, globals: Globals) -> Done {
     let wanted = Wanted {
         verb: "close",
         danger: Danger::Grave,

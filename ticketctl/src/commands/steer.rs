@@ -4,29 +4,16 @@
 use super::{Done, complain, document, show};
 use crate::{
     ask::{Danger, Person, sure},
-    cli::{ChangeArgs, DryRun, Globals},
+    cli::{ChangedSale, DryRun, Globals},
     control::{Api, Hand},
     exit::Exit,
     failure::Failure,
-    output::Format,
     place,
     text::grouped,
 };
 use serde_json::json;
 use urr_controlplane::http::SaleState;
 use urr_core::change::Override;
-
-/// A sale to hold or to let go.
-#[derive(Debug, clap::Args)]
-pub(crate) struct HoldArgs {
-    /// Its name or id; without one the only sale there is.
-    pub(crate) sale: Option<String>,
-    #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// table, json, yaml or jsonpath='{.path}'.
-    #[arg(long, short, default_value_t = Format::Table, value_name = "FORMAT")]
-    pub(crate) output: Format,
-}
 
 /// A new rate.
 #[derive(Debug, clap::Args)]
@@ -35,7 +22,7 @@ pub(crate) struct RateArgs {
     #[arg(value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: u32,
     #[command(flatten)]
-    pub(crate) of: HoldArgs,
+    pub(crate) of: ChangedSale,
 }
 
 /// A new cap.
@@ -45,18 +32,18 @@ pub(crate) struct CapArgs {
     #[arg(value_name = "PEOPLE", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) cap: u32,
     #[command(flatten)]
-    pub(crate) of: HoldArgs,
+    pub(crate) of: ChangedSale,
 }
 
-pub(crate) async fn pause(args: HoldArgs, globals: Globals) -> Done {
+pub(crate) async fn pause(args: ChangedSale, globals: Globals) -> Done {
     steer(args, globals, Override::Pause).await
 }
 
-pub(crate) async fn resume(args: HoldArgs, globals: Globals) -> Done {
+pub(crate) async fn resume(args: ChangedSale, globals: Globals) -> Done {
     steer(args, globals, Override::Resume).await
 }
 
-pub(crate) async fn drain(args: HoldArgs, globals: Globals) -> Done {
+pub(crate) async fn drain(args: ChangedSale, globals: Globals) -> Done {
     steer(args, globals, Override::Drain).await
 }
 
@@ -68,7 +55,7 @@ pub(crate) async fn cap(args: CapArgs, globals: Globals) -> Done {
     steer(args.of, globals, Override::Cap(args.cap)).await
 }
 
-async fn steer(args: HoldArgs, globals: Globals, change: Override) -> Done {
+async fn steer(args: ChangedSale, globals: Globals, change: Override) -> Done {
     let (api, _) = place::control(&globals).await?;
     let state = place::resolve(&api, args.sale.as_deref()).await?;
     let what = consequence(&state, change);

@@ -5,7 +5,7 @@ use crate::{
     cli::Globals,
     exit::Exit,
     failure::Failure,
-    output::{Cell, Format, Table},
+    output::{Cell, Format, Listing, Table},
     place, plain,
     text::{countdown, duration_s, percent},
 };
@@ -19,21 +19,14 @@ use urr_core::snapshot::Snapshot;
 pub(crate) struct Args {
     /// Its name or id; all sales without one.
     pub(crate) sale: Option<String>,
-    /// table, wide, json, yaml or jsonpath='{.path}'.
-    #[arg(long, short, default_value_t = Format::Table, value_name = "FORMAT")]
-    pub(crate) output: Format,
-    /// Print again every second; in JSON a document a line.
-    #[arg(long, short)]
-    pub(crate) watch: bool,
-    /// No headings.
-    #[arg(long)]
-    pub(crate) no_headers: bool,
+    #[command(flatten)]
+    pub(crate) listing: Listing,
 }
 
 /// Shows the figures, or shows them for ever.
 pub(crate) async fn run(args: Args, globals: Globals) -> Done {
     let (api, _) = place::control(&globals).await?;
-    let mut headings = !args.no_headers;
+    let mut headings = !args.listing.no_headers;
     loop {
         let ids = match &args.sale {
             Some(name) => vec![place::resolve(&api, Some(name)).await?.sale.id],
@@ -47,7 +40,7 @@ pub(crate) async fn run(args: Args, globals: Globals) -> Done {
             .await
             .map_err(|error| place::refused(&error))?;
         write(&args, &snapshots, headings)?;
-        if !args.watch {
+        if !args.listing.watch {
             return Ok(Exit::Ok);
         }
         headings = false;
@@ -58,14 +51,15 @@ pub(crate) async fn run(args: Args, globals: Globals) -> Done {
 fn write(args: &Args, snapshots: &[Snapshot], headings: bool) -> Result<(), Failure> {
     let items = document(&snapshots)?;
     let whole = json!({"apiVersion": "urr.io/v1", "kind": "SnapshotList", "items": items});
-    if args.watch && args.output == Format::Json {
+    if args.listing.watch && args.listing.output == Format::Json {
         say(&whole.to_string());
         return Ok(());
     }
-    match args.output.document(&whole)? {
+    match args.listing.output.document(&whole)? {
         Some(text) => say(&text),
+        None if args.listing.output == Format::Name => snapshots.iter().for_each(|sale| say(&sale.name)),
         None if snapshots.is_empty() => complain("no sales"),
-        None => print(&table(snapshots).render(args.output == Format::Wide, headings)),
+        None => print(&table(snapshots).render(args.listing.output == Format::Wide, headings)),
     }
     Ok(())
 }

@@ -3,31 +3,18 @@
 use super::{Done, complain, document, show, steer::send};
 use crate::{
     ask::{Danger, Person, sure},
-    cli::{ChangeArgs, DryRun, Globals},
+    cli::{ChangedSale, DryRun, Globals},
     control::Hand,
     exit::Exit,
     failure::Failure,
-    output::Format,
     place,
 };
 use serde_json::json;
 use urr_controlplane::{http::SaleState, store::AuditEntry};
 use urr_core::change::Override;
 
-/// What to take back.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// The sale's name or id; without one the only sale there is.
-    pub(crate) sale: Option<String>,
-    #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// table, json, yaml or jsonpath='{.path}'.
-    #[arg(long, short, default_value_t = Format::Table, value_name = "FORMAT")]
-    pub(crate) output: Format,
-}
-
 /// Takes it back.
-pub(crate) async fn run(args: Args, globals: Globals) -> Done {
+pub(crate) async fn run(args: ChangedSale, globals: Globals) -> Done {
     let (api, _) = place::control(&globals).await?;
     let state = place::resolve(&api, args.sale.as_deref()).await?;
     let log = api

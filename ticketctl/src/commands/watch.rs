@@ -1,6 +1,8 @@
 //! `ticketctl watch`: a running sale on the screen, as sentences or as documents; or a recording of
 //! one, watched again.
 
+mod lines;
+
 use super::{complain, document, say};
 use crate::{
     cli::Globals,
@@ -8,23 +10,20 @@ use crate::{
     exit::Exit,
     failure::Failure,
     picture::{Board, Environment, Feed, Picture, Source},
-    place, plain,
+    place,
     recording::{Recorder, Recording},
     signals::Interrupts,
-    stream::Narrator,
-    text::{countdown, grouped},
-    tui::{self, Options, Palette, Replay, steer},
+    tui::{self, Options, Palette, Replay},
 };
+use lines::{lines, recorded_lines};
 use std::{io::IsTerminal as _, path::PathBuf};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use urr_core::{snapshot::Snapshot, time::Millis};
+use urr_core::snapshot::Snapshot;
 use urr_kit::clock::SystemClock;
 
 /// Snapshots not yet printed: a slow pipe makes us skip, not grow.
 const UNPRINTED: usize = 4;
-/// A sentence a second is what a person, or a screen reader, can follow.
-const SENTENCE_EVERY_MS: i64 = 1_000;
 
 /// A sale to follow.
 #[derive(Debug, clap::Args)]
@@ -192,74 +191,6 @@ fn listen() -> Result<Interrupts, Failure> {
     Ok(interrupts)
 }
 
-async fn lines(
-    mut received: mpsc::Receiver<Received>,
-    mut recorder: Option<Recorder>,
-    interrupts: &Interrupts,
-    output: Output,
-) -> super::Done {
-    let mut teller = Teller::new(output);
-    loop {
-        let next = tokio::select! {
-            () = interrupts.asked() => return Ok(Exit::Interrupted),
-            next = received.recv() => next,
-        };
-        match next {
-            None => return Ok(Exit::Failure),
-            Some(Received::Lost(why)) => teller.lost(&why),
-            Some(Received::Snapshot(snapshot)) => {
-                record(&mut recorder, &snapshot);
-                teller.tell(&snapshot)?;
-            }
-        }
-    }
-}
-
-/// Prints snapshots as lines, each in its way.
-struct Teller {
-    output: Output,
-    printed_at: Option<Millis>,
-    narrator: Narrator,
-}
-
-impl Teller {
-    fn new(output: Output) -> Self {
-        Self {
-            output,
-            printed_at: None,
-            narrator: Narrator::default(),
-        }
-    }
-
-    fn lost(&mut self, why: &str) {
-        match self.output {
-            Output::Stream | Output::Screen => {
-                if let Some(sentence) = self.narrator.lost(why) {
-                    say(&sentence);
-                }
-            }
-            Output::Text | Output::Json => complain(&format!("stream lost ({why}), retrying")),
-        }
-    }
-
-    fn tell(&mut self, snapshot: &Snapshot) -> Result<(), Failure> {
-        match self.output {
-            Output::Json => say(&document(snapshot)?.to_string()),
-            Output::Stream | Output::Screen => self.narrator.take(snapshot).iter().for_each(|line| say(line)),
-            Output::Text => {
-                let due = self
-                    .printed_at
-                    .is_none_or(|at| snapshot.at.since(at) >= SENTENCE_EVERY_MS);
-                if due {
-                    self.printed_at = Some(snapshot.at);
-                    say(&sentence(snapshot));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 /// A full disk costs the recording, not the watching.
 fn record(recorder: &mut Option<Recorder>, snapshot: &Snapshot) {
     if let Some(file) = recorder
@@ -357,53 +288,4 @@ async fn replay(args: &Args, file: &std::path::Path) -> super::Done {
         }
         output => recorded_lines(recording, output),
     }
-}
-
-fn recorded_lines(mut recording: Recording, output: Output) -> super::Done {
-    let mut teller = Teller::new(output);
-    for index in 0..recording.times().len() {
-        let snapshot = recording
-            .read(index)
-            .map_err(|error| Failure::bad_input("the recording breaks off").because(&error))?;
-        teller.tell(&snapshot)?;
-    }
-    Ok(Exit::Ok)
-}
-
-fn sentence(snapshot: &Snapshot) -> String {
-    let mut parts = vec![
-        format!(
-            "{} {}",
-            countdown(snapshot.at, snapshot.opens_at),
-            plain::word(snapshot.phase)
-        ),
-        format!("waiting {}", grouped(steer::waiting(snapshot))),
-    ];
-    if let Some(queue) = &snapshot.queue {
-        parts.push(format!(
-            "inside {} of {}, rate {} a second",
-            grouped(queue.active),
-            grouped(u64::from(queue.cap)),
-            grouped(u64::from(queue.rate_per_s))
-        ));
-    }
-    if let Some(pace) = &snapshot.pace {
-        parts.push(format!(
-            "adaptive {} to {}, {}: {}",
-            grouped(u64::from(pace.min_rate_per_s)),
-            grouped(u64::from(pace.max_rate_per_s)),
-            pace.lean.word(),
-            pace.because
-        ));
-    }
-    if let Some(seats) = &snapshot.seats {
-        parts.push(format!(
-            "sold {}, held {}, free {}",
-            grouped(seats.sold),
-            grouped(seats.held),
-            grouped(seats.free)
-        ));
-    }
-    parts.extend(snapshot.warnings.iter().map(|w| format!("! {w}")));
-    parts.join("; ")
 }

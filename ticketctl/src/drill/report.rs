@@ -12,11 +12,14 @@ use anyhow::Context as _;
 use std::{path::Path, time::Duration};
 use urr_core::{
     audit::{AuditReport, Finding, Verdict as Found},
+    rate_steps::{RateStep, rate_steps},
     snapshot::EventLine,
+    time::Millis,
 };
 use urr_loadgen::{
     LoadResult,
     report::{Conclusion, Meta, RunReport, StorageUse, foretold::Foretold, human},
+    together::rates_moved,
 };
 
 /// The steps of a drill that follow the visitors, as its report calls them.
@@ -52,8 +55,10 @@ impl Outcome<'_> {
         let mut reports = Vec::with_capacity(self.stands.len());
         let loads = std::mem::take(&mut self.came.sales);
         let audits = std::mem::take(&mut self.audits);
-        for ((stand, load), audit) in self.stands.iter().zip(loads).zip(audits) {
+        for ((stand, mut load), audit) in self.stands.iter().zip(loads).zip(audits) {
             let snapshots = stand.witness.snapshots();
+            let steps = rate_steps(stand.sale().admission.rate_per_s, &snapshots);
+            load.rate_moved(&stand.scenario.thresholds, steps);
             let comparison = forecast_vs_outcome(&stand.scenario, stand.sale(), &load, &snapshots);
             comparison.write(&stand.dir).context("writing the forecast")?;
             let meta = Meta {
@@ -108,9 +113,11 @@ impl Outcome<'_> {
         comparisons: &[Comparison],
         meta: Meta,
     ) -> anyhow::Result<RunReport> {
-        let Some(load) = self.came.all.take() else {
+        let Some(mut load) = self.came.all.take() else {
             return reports.pop().context("a drill has a sale");
         };
+        let each: Vec<&LoadResult> = reports.iter().map(|report| &report.load).collect();
+        rates_moved(&self.plan.scenario.thresholds, &each, &mut load);
         let sales: Vec<_> = reports.iter().map(|report| &report.sale).collect();
         let foretold: Vec<Foretold> = comparisons.iter().map(Comparison::foretold).collect();
         Ok(RunReport {
@@ -151,11 +158,27 @@ pub(crate) fn verdict(report: &RunReport, unsettled: Vec<String>) -> Verdict {
         asides,
         unsettled,
         sales: report.sales.iter().map(sale_line).collect(),
+        rate: load
+            .rate_steps
+            .iter()
+            .map(|step| rate_line(step, load.opens_at))
+            .collect(),
         cost: cost(report),
         forecast: Vec::new(),
         took: Duration::ZERO,
         files: Vec::new(),
     }
+}
+
+/// `T+17.2 s    9/s ->    4/s  80 of 1000 requests fail, 50 are allowed`.
+fn rate_line(step: &RateStep, opens_at: Millis) -> String {
+    format!(
+        "{:>10} {:>5}/s -> {:>5}/s  {}",
+        human::from_opening(step.at.since(opens_at)),
+        step.from_per_s,
+        step.to_per_s,
+        step.why
+    )
 }
 
 /// One of several sales in a line.

@@ -85,6 +85,20 @@ fn unprintable(error: &dyn std::error::Error) -> Failure {
     Failure::new(crate::exit::Exit::Failure, "the answer could not be printed").because(error)
 }
 
+/// Flags of verbs that list, once or for ever.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Listing {
+    /// table, wide, json, yaml, name or jsonpath='{.path}'.
+    #[arg(long, short, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// Go on until interrupted and print again as it changes; in JSON a document a line.
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+    /// No headings.
+    #[arg(long)]
+    pub(crate) no_headers: bool,
+}
+
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Colour {

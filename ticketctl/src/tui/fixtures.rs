@@ -326,6 +326,7 @@ pub(super) fn verdict(cap: LawVerdict) -> Verdict {
         asides,
         unsettled: Vec::new(),
         sales: Vec::new(),
+        rate: Vec::new(),
         cost: Vec::new(),
         forecast: Vec::new(),
         took: Duration::from_secs(52),

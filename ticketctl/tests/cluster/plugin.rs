@@ -8,7 +8,9 @@ async fn kubectl_finds_it_as_a_plugin_and_its_cluster_is_kubectls() {
     let world = World::new("plugin").await;
     let bin = world.path("bin");
     std::fs::create_dir(&bin).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ticketctl"), bin.join("kubectl-ticketsale")).unwrap();
+    for name in ["kubectl-ticketsale", "kubectl_complete-ticketsale"] {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ticketctl"), bin.join(name)).unwrap();
+    }
     let assets = tokio::task::spawn_blocking(Assets::find).await.unwrap().unwrap();
     let kubectl = assets.program("kubectl").display().to_string();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
@@ -36,6 +38,24 @@ async fn kubectl_finds_it_as_a_plugin_and_its_cluster_is_kubectls() {
         .await
         .ok();
     assert_eq!(ticketsale(&["get", "-o", "name"]).await.ok(), "night\n");
+    // kubectl's own completion asks the same binary under its other name.
+    let completes = async |typed: &[&str]| {
+        let mut command = world.command(&kubectl);
+        command
+            .args(["__complete", "ticketsale"])
+            .args(typed)
+            .env("PATH", &path);
+        let said = world.finish(&mut command).await.ok();
+        said.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(completes(&["describe", "ni"]).await[..2], ["night", ":4"]);
+    let verbs = completes(&["pre"]).await;
+    assert!(
+        verbs[0].starts_with("preflight\tEverything that must be true"),
+        "{verbs:?}"
+    );
+    let nowhere = completes(&["--context=nowhere", "describe", ""]).await;
+    assert_eq!(nowhere[..1], [":4"], "what cannot be had is not offered");
     let denied = ticketsale(&["get", "--context", "stranger"]).await;
     assert_eq!(
         denied.code,
@@ -48,10 +68,21 @@ async fn kubectl_finds_it_as_a_plugin_and_its_cluster_is_kubectls() {
     world.end().await;
 }
 
-/// What bash offers after `typed`, the last word of which is being typed.
+/// What bash offers after `typed`, the last word of which is being typed. It breaks words at `=` and `:`, but
+/// for who completes the line is whole.
 async fn completed(world: &World, typed: &[&str]) -> Vec<String> {
     let script = r#"
         source <(ticketctl completion bash)
+        COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+        broken=()
+        for word in "$@"; do
+            while [[ $word == *[=:]* ]]; do
+                head=${word%%[=:]*} rest=${word#*[=:]}
+                broken+=("$head" "${word:${#head}:1}") word=$rest
+            done
+            broken+=("$word")
+        done
+        set -- "${broken[@]}"
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
         _ticketctl_or_sales ticketctl "${@: -1}" "${@: -2:1}"
         printf '%s\n' "${COMPREPLY[@]}"
@@ -85,6 +116,15 @@ async fn a_shell_completes_the_names_of_sales_where_a_sale_is_meant() {
     // Of the place that the flags mean; there is nobody in `nowhere`.
     let offered = completed(&world, &["ticketctl", "--context", "nowhere", "describe", "ni"]).await;
     assert!(!has(&offered, "night"), "{offered:?}");
+    let own = format!("--namespace={}", world.scope.namespace());
+    let offered = completed(&world, &["ticketctl", &own, "describe", "ni"]).await;
+    assert_eq!(offered, ["night"], "in one word");
+    let offered = completed(
+        &world,
+        &["ticketctl", "describe", "--control=http://127.0.0.1:9", "ni"],
+    )
+    .await;
+    assert!(!has(&offered, "night"), "nobody listens there: {offered:?}");
     // Not where none is meant.
     for typed in [
         &["ticketctl", "describe", "-o", ""][..],

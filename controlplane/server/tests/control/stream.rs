@@ -1,10 +1,10 @@
 //! Live pictures.
 
-use crate::world::{SOON, World};
+use crate::world::{Control, SOON, World};
 use futures::StreamExt as _;
 use reqwest::Method;
 use serde_json::json;
-use urr_core::sale::Phase;
+use urr_core::sale::{Phase, Sale};
 use urr_core::snapshot::{QueueView, Snapshot};
 
 #[tokio::test]
@@ -60,17 +60,18 @@ async fn a_picture_shows_all_parts_and_says_what_cannot_be_read() {
     );
 }
 
+async fn watch(control: &Control, sale: &Sale) -> reqwest::Response {
+    let path = format!("/{}/stream", sale.id);
+    control.request(Method::GET, &path).send().await.unwrap()
+}
+
 #[tokio::test]
 async fn watchers_get_numbered_pictures_that_show_an_override() {
     let world = World::new().await;
     let control = world.control().await;
     let sale = world.sale();
     control.put(&sale).await;
-    let response = control
-        .request(Method::GET, &format!("/{}/stream", sale.id))
-        .send()
-        .await
-        .unwrap();
+    let response = watch(&control, &sale).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut bytes = response.bytes_stream();
 
@@ -112,11 +113,7 @@ async fn a_watcher_is_let_go_when_the_sale_is_deleted() {
     let control = world.control().await;
     let sale = world.sale();
     control.put(&sale).await;
-    let response = control
-        .request(Method::GET, &format!("/{}/stream", sale.id))
-        .send()
-        .await
-        .unwrap();
+    let response = watch(&control, &sale).await;
     let path = format!("/{}?actor=a&reason=r", sale.id);
     control.request(Method::DELETE, &path).send().await.unwrap();
     let end = tokio::time::timeout(SOON, response.bytes())

@@ -104,8 +104,12 @@ fn summary(report: &RunReport, foretold: &Foretold) -> String {
     } else {
         " The run itself proves nothing (see above), so this comparison says as little."
     };
+    let opens_with = match report.load.rate_steps.len() {
+        0 => "",
+        _ => " It was told of the rate that the sale opens with, and not of how that moved.",
+    };
     format!(
-        "The simulator was given the same crowd and the same terms, and knows nothing of this machine. {verdict} The error is the forecast's, in percent of what happened.{doubt}"
+        "The simulator was given the same crowd and the same terms, and knows nothing of this machine.{opens_with} {verdict} The error is the forecast's, in percent of what happened.{doubt}"
     )
 }
 

@@ -10,6 +10,7 @@ mod hall;
 mod honesty;
 mod latency;
 mod machine;
+mod rate;
 mod sales;
 mod story;
 mod verdict;
@@ -49,6 +50,7 @@ pub(in crate::report) fn page(report: &RunReport) -> String {
     page.push_str(&verdict::tiles(report));
     page.push_str(&sales::sales(report));
     page.push_str(&story::story(report, &marks));
+    page.push_str(&rate::rate(report));
     page.push_str(&story::funnel(report));
     page.push_str(&foretold::foretold(report));
     page.push_str(&fairness::fairness(report));

@@ -1,5 +1,6 @@
 //! How it went, second by second and person by person.
 
+use super::rate::staircase;
 use super::{escape, float, over_time, seconds};
 use crate::measure::{Outcome, Second};
 use crate::report::charts::{Chart, Line, Mark, bar};
@@ -52,13 +53,15 @@ pub(super) fn story(report: &RunReport, marks: &[Mark]) -> String {
     // Thousands come a second for every one let in: on an even scale the door would be a flat line.
     let steep = most(|s| s.arrived) > most(|s| s.admitted).max(1) * STEEP;
     let rate = |n: u64| (n > 0 || !steep).then(|| float(n));
+    let mut lines = vec![
+        line("arriving", 1, true, over_time(report, |s| rate(s.arrived))),
+        line("let in", 2, false, over_time(report, |s| rate(s.admitted))),
+        line("seats sold", 3, false, over_time(report, |s| rate(s.sold))),
+    ];
+    lines.extend(staircase(report).map(|points| line("may be let in", 5, false, points)));
     let rates = Chart {
         title: "Arrivals, admissions and sales per second",
-        lines: vec![
-            line("arriving", 1, true, over_time(report, |s| rate(s.arrived))),
-            line("let in", 2, false, over_time(report, |s| rate(s.admitted))),
-            line("seats sold", 3, false, over_time(report, |s| rate(s.sold))),
-        ],
+        lines,
         marks,
         logarithmic: steep,
         label: per_second,

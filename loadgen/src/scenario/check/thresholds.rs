@@ -35,6 +35,10 @@ fn about_nothing(rule: &Rule, sale: &SalePlan, crowd: &Crowd) -> Option<(&'stati
             "is about scripts, and none comes",
             "add a persona that `grabs` or `intrudes`",
         )),
+        Subject::RateSteps { .. } if sale.admission.adaptive.is_none() => Some((
+            "is about a rate that moves, and this one stands",
+            "add `adaptive: { min_rate: .., max_rate: .. }` to the sale's admission",
+        )),
         _ => None,
     }
 }

@@ -62,6 +62,23 @@ pub enum Subject {
         /// Which figure; not the error rate.
         metric: Metric,
     },
+    /// How often an adaptive rate moved. Visitors do not see it: who keeps pictures of the sale judges it.
+    RateSteps {
+        /// Which moves count.
+        way: Way,
+    },
+}
+
+/// Which moves of an adaptive rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// More were let in.
+    Up,
+    /// Fewer were.
+    Down,
+    /// Both.
+    Either,
 }
 
 /// How a figure is written and compared.
@@ -115,7 +132,7 @@ impl Subject {
             | Self::Failed
             | Self::GaveUp => Kind::Share,
             Self::Step { .. } | Self::Decile { .. } => Kind::Time,
-            Self::Dropped | Self::Inversions | Self::DrawViolations => Kind::Count,
+            Self::Dropped | Self::Inversions | Self::DrawViolations | Self::RateSteps { .. } => Kind::Count,
             Self::Tau | Self::DrawTau | Self::BotAdvantage => Kind::Number,
         }
     }

@@ -1,6 +1,6 @@
 //! Reading a rule: which words there are, which figure each takes, and what can never hold.
 
-use super::{Kind, Metric, Operator, Rule, Subject};
+use super::{Kind, Metric, Operator, Rule, Subject, Way};
 use crate::measure::Step;
 use crate::scenario::error::suggest;
 
@@ -11,7 +11,7 @@ pub(in crate::scenario) struct Refused {
     pub(in crate::scenario) remedy: String,
 }
 
-const GRAMMAR: &str = "write `join p95 < 100ms`, `poll error-rate < 1%`, `decile-1 p50 < 10s`, `dropped <= 0`, `late < 1%`, `sold >= 100%`, `failed < 1%`, `gave-up < 10%`, `inversions <= 0`, `tau > 0.99`, `draw-tau < 0.05`, `draw-violations <= 0` or `bot-advantage < 1.2`";
+const GRAMMAR: &str = "write `join p95 < 100ms`, `poll error-rate < 1%`, `decile-1 p50 < 10s`, `dropped <= 0`, `late < 1%`, `sold >= 100%`, `failed < 1%`, `gave-up < 10%`, `inversions <= 0`, `tau > 0.99`, `draw-tau < 0.05`, `draw-violations <= 0`, `bot-advantage < 1.2` or `rate-steps down <= 2`";
 
 /// Words that stand alone.
 const PLAIN: [(&str, Subject); 10] = [
@@ -26,6 +26,9 @@ const PLAIN: [(&str, Subject); 10] = [
     ("draw-violations", Subject::DrawViolations),
     ("bot-advantage", Subject::BotAdvantage),
 ];
+
+/// Stands alone or with a way.
+const RATE_STEPS: &str = "rate-steps";
 
 fn refused(problem: impl Into<String>, remedy: impl Into<String>) -> Refused {
     Refused {
@@ -108,6 +111,20 @@ impl Subject {
                 Some(_) => Err(refused(format!("`{first}` takes no metric"), GRAMMAR)),
             };
         }
+        if first == RATE_STEPS {
+            let way = match second {
+                None => Way::Either,
+                Some("up") => Way::Up,
+                Some("down") => Way::Down,
+                Some(other) => {
+                    return Err(refused(
+                        format!("a rate does not step `{other}`"),
+                        "write `rate-steps down`, `rate-steps up` or `rate-steps` for both",
+                    ));
+                }
+            };
+            return Ok(Self::RateSteps { way });
+        }
         let metric = || {
             let word =
                 second.ok_or_else(|| refused(format!("`{first}` needs a metric such as p95"), GRAMMAR))?;
@@ -135,7 +152,7 @@ impl Subject {
         let step = step.ok_or_else(|| {
             let mut known: Vec<&str> = Step::ALL.iter().map(|s| s.name()).collect();
             known.extend(PLAIN.iter().map(|(word, _)| *word));
-            known.push("decile-1");
+            known.extend(["decile-1", RATE_STEPS]);
             refused(
                 format!("threshold on unknown step `{first}`"),
                 suggest(first, &known, "known"),

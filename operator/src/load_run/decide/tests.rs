@@ -124,6 +124,36 @@ fn all_begin_at_one_instant_once_all_are_ready() {
     assert_eq!(failed(at(&run, &waiting(1), 5000)).0, reason::NOT_READY);
 }
 
+/// Killed between ending the Job and telling why: by then it is later, and no runner is ready any more.
+#[test]
+fn a_job_that_was_ended_for_a_failure_ends_the_run_for_that_one() {
+    let run = run();
+    let mut late = waiting(2);
+    late.orders.as_mut().unwrap().ready_by = OPENS_AT;
+    let Next::Fail(failure) = at(&run, &late, START_NOTICE_MS) else {
+        panic!("it is too late");
+    };
+    assert_eq!(failure.reason, reason::TOO_LATE);
+    let mut killed = waiting(0);
+    let job = killed.job.as_mut().unwrap();
+    job.is_let_go = true;
+    job.ended = Some(Ended::Failed {
+        reason: "DeadlineExceeded".into(),
+        message: String::new(),
+    });
+    for before_opening_ms in [START_NOTICE_MS, 1, -60_000] {
+        let without = failed(at(&run, &killed, before_opening_ms)).0;
+        assert_eq!(without, reason::NOT_READY, "what it says if nobody wrote it down");
+    }
+    killed.job.as_mut().unwrap().ended_because = Some(failure.clone());
+    for before_opening_ms in [START_NOTICE_MS, 1, -60_000] {
+        assert_eq!(at(&run, &killed, before_opening_ms), Next::Fail(failure.clone()));
+    }
+    let mut judged = killed;
+    judged.start = Some(OPENS_AT.plus_ms(-5000));
+    assert_eq!(at(&run, &judged, 0), Next::Fail(failure));
+}
+
 #[test]
 fn a_start_that_is_set_is_kept_or_the_run_fails() {
     let mut run = run();

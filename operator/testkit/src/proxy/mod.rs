@@ -10,9 +10,11 @@
 //! answer lost; at a crash point everything goes dark at once and stays so until [`Faults::revive`].
 //! Watch events can be dropped or delayed one by one, and reads can be served from the past.
 
+mod call;
 mod faults;
 mod relay;
 mod watch;
 
-pub use faults::{Call, Counting, Fault, Faults, WatchEvent, WatchFault, Write};
+pub use call::{Call, Counting, Write};
+pub use faults::{Fault, Faults, WatchEvent, WatchFault};
 pub use relay::Proxy;

@@ -1,6 +1,7 @@
 //! The proxy itself: takes a request, asks [`Faults`], passes it on, streams the answer back.
 
-use super::faults::{Call, Fault, Faults, Recorded, Verdict};
+use super::call::Call;
+use super::faults::{Fault, Faults, Recorded, Verdict};
 use super::watch::Filter;
 use crate::Error;
 use bytes::Bytes;

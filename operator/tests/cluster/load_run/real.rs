@@ -5,7 +5,7 @@ use double::{Double, Manners};
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use urr_kit::Secrets;
 use urr_kit::clock::{Clock as _, SystemClock};
@@ -106,6 +106,12 @@ async fn what_real_runners_hand_in_is_what_the_operator_judges() {
     let stood = door.seen.lock().unwrap().places.len();
     assert!((60..100).contains(&stood), "{stood}");
     assert!(load["funnel"]["sold"].as_u64().unwrap() > 0, "{load:#}");
+    // The status has the figures that people ask for first: the result's own.
+    let figures = json!(over.status.as_ref().unwrap().figures);
+    for (figure, of) in [("joined", "joined"), ("letIn", "admitted"), ("sold", "sold")] {
+        assert_eq!(figures[figure], load["funnel"][of], "{figure}");
+    }
+    assert!(figures["pollP95Milliseconds"].as_u64().unwrap() > 0, "{figures}");
     let (_, reason, message) = condition(&over, "Succeeded");
     assert!(
         ["Passed", "Invalid", "Skewed", "ThresholdsMissed"].contains(&reason.as_str()),

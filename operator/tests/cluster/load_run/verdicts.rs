@@ -9,14 +9,15 @@ use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt as _;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use urr_api::LoadRun;
 use urr_kit::clock::{Clock as _, SystemClock};
-use urr_operator::load_run::names;
+use urr_operator::load_run::decide::Failure;
 use urr_operator::load_run::orders::Orders;
 use urr_operator::load_run::runner::{self, Place, RunnerError};
+use urr_operator::load_run::{names, objects};
 use urr_testkit::eventually;
 
 /// How long before the opening a run is to begin: `opens_in` of the scenario.
@@ -83,6 +84,17 @@ async fn two_runners_begin_together_and_one_verdict_comes_of_it_also_when_the_op
         (Some(2), Some(0), None)
     );
     assert_eq!(status.rehearsed.as_ref().unwrap().seats, 100);
+    assert!(status.figures.is_some(), "{status:?}");
+    let table = world
+        .scope
+        .kubectl(&["get", "lr", "rehearsal"])
+        .await
+        .unwrap()
+        .ok()
+        .unwrap();
+    for column in ["JOINED", "POLL-P95-MS", "SOLD", "VERDICT", "Passed"] {
+        assert!(table.contains(column), "{column} in\n{table}");
+    }
     // What it left is where it says, and goes with the run; the Job goes after a while.
     let named: Vec<_> = status
         .artefacts
@@ -114,6 +126,28 @@ async fn two_runners_begin_together_and_one_verdict_comes_of_it_also_when_the_op
     let refused = world.scope.kubectl(&args).await.unwrap().refused().unwrap();
     assert!(refused.contains("make another LoadRun"), "{refused}");
     delete(&world, "rehearsal", &orders).await;
+}
+
+/// Ended for one reason, and killed before it was told: by the next look the clock alone would find another.
+#[tokio::test]
+async fn a_run_tells_what_its_job_was_ended_for_whenever_it_is_told() {
+    let mut world = world("run-ended", 180).await;
+    begin(&world, "late", &[]).await;
+    let orders = told(&world, "late").await;
+    world.kill_operator().await;
+    let too_late = Failure {
+        reason: "TooLate",
+        message: "all runners were ready only at the sale's opening".to_owned(),
+    };
+    let end = objects::end(&orders.job, 60, false, Some(&too_late));
+    let jobs: Api<Job> = world.scope.api();
+    let params = PatchParams::default();
+    jobs.patch(&orders.job, &params, &Patch::Merge(end))
+        .await
+        .unwrap();
+    world.start_operator();
+    let failed = await_failed(&world, "late", "TooLate").await;
+    assert_eq!(condition(&failed, "Succeeded").2, too_late.message);
 }
 
 #[tokio::test]

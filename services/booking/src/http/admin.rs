@@ -106,8 +106,9 @@ pub(super) async fn delete_seats(
     State(booking): State<Booking>,
     Path(event): Path<Uuid>,
 ) -> ApiResult<Json<Value>> {
+    let now = wire::at(booking.clock.now());
     Ok(Json(
-        json!({ "deleted": seating::delete(&booking.pool, event).await? }),
+        json!({ "deleted": seating::delete(&booking.pool, event, now).await? }),
     ))
 }
 
@@ -252,13 +253,16 @@ impl From<by_house::Refusal> for ApiError {
     }
 }
 
-/// POST /internal/admin/reservations/cancel-by-event/{event}: the show does not take place. Each
-/// reservation is a transaction of its own, so a stop half-way leaves nothing half done.
+/// POST /internal/admin/reservations/cancel-by-event/{event}: the show does not take place. First the door is
+/// shut, as catalog's news come when everything was given back, and of a deletion never. Each reservation is
+/// a transaction of its own, so a stop half-way leaves nothing half done.
 pub(super) async fn cancel_by_event(
     State(booking): State<Booking>,
     Path(event): Path<Uuid>,
 ) -> ApiResult<Json<Value>> {
     let now = wire::at(booking.clock.now());
+    sales::call_off(&booking.pool, event, now).await?;
+    booking.holds.forget(event);
     let mut cancelled = 0_u64;
     loop {
         let ids = reads::active_ids(&booking.pool, event, CANCEL_BATCH).await?;

@@ -3,22 +3,18 @@
 use crate::Booking;
 use crate::membership::{self, Benefits, Refusal};
 use crate::store::memberships::{self, Membership};
-use crate::store::points::{self, Deed};
+use crate::store::points::{self, Deed, Unfit};
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use urr_core::presale::Tier;
+use urr_kit::events::PointsEarned;
 use urr_kit::extract::{Json, Path};
 use urr_kit::identity::Identity;
 use urr_kit::wire;
 use urr_kit::{ApiError, ApiResult};
 use uuid::Uuid;
-
-/// Points of one deed: more is a mistake of the caller.
-const POINTS_MAX: i32 = 10_000;
-/// Longest name of a deed the table takes.
-const ACTION_MAX: usize = 50;
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
@@ -118,39 +114,13 @@ pub(super) async fn benefits(
     Ok(Json(body))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct AwardPoints {
-    user_id: Uuid,
-    action_type: String,
-    points: i32,
-    #[serde(default)]
-    description: String,
-    reference_id: Option<Uuid>,
-    artist_id: Option<Uuid>,
-}
-
-/// POST /internal/memberships/award-points: what a fan did elsewhere. Told twice with the same reference it
-/// counts once; a fan of several artists needs the artist named.
+/// POST /internal/memberships/award-points: what a fan did elsewhere, as the event `POINTS_EARNED` tells it too. Told
+/// twice with the same reference it counts once; a fan of several artists needs the artist named.
 pub(super) async fn award(
     State(booking): State<Booking>,
-    Json(body): Json<AwardPoints>,
+    Json(told): Json<PointsEarned>,
 ) -> ApiResult<Json<Value>> {
-    let action = body.action_type.trim();
-    if action.is_empty() || action.chars().count() > ACTION_MAX {
-        return Err(ApiError::bad_request("actionType must have 1 to 50 characters"));
-    }
-    if !(1..=POINTS_MAX).contains(&body.points) {
-        return Err(ApiError::bad_request("points must be between 1 and 10000"));
-    }
-    let deed = Deed {
-        user: body.user_id,
-        artist: body.artist_id,
-        action,
-        points: body.points,
-        description: &body.description,
-        reference: body.reference_id,
-    };
+    let deed = Deed::try_from(&told).map_err(|unfit: Unfit| ApiError::bad_request(unfit.to_string()))?;
     let mut conn = booking.pool.acquire().await?;
     let award = points::award(&mut conn, &deed, wire::at(booking.clock.now())).await?;
     Ok(Json(match award.members {

@@ -7,6 +7,7 @@ mod memberships;
 mod payment;
 mod reservations;
 mod seats;
+mod terms;
 mod tickets;
 mod transfers;
 
@@ -17,7 +18,6 @@ use axum::Router;
 use axum::routing::{get, patch, post, put};
 use urr_kit::ApiError;
 use urr_kit::identity::require_internal;
-use urr_kit::wire;
 
 /// What visitors call, through the gateway.
 pub(crate) fn public(booking: Booking) -> Router {
@@ -72,6 +72,8 @@ pub(crate) fn internal(booking: Booking) -> Router {
         )
         .route("/internal/memberships/award-points", post(memberships::award))
         .route("/internal/sales/{id}", put(admin::put_sale))
+        .route("/internal/sales/{id}/terms", get(terms::of_event))
+        .route("/internal/sales/{id}/tiers/{user}", get(terms::tier))
         .route(
             "/internal/seats/generate/{event}/{layout}",
             post(admin::generate_seats),
@@ -126,14 +128,8 @@ impl From<HoldError> for ApiError {
         match refusal {
             Refusal::NoEvent | Refusal::SeatNotFound | Refusal::NoReservation => Self::not_found(text),
             Refusal::NoSeats | Refusal::OneSeatOnly | Refusal::TooManySeats(_) => Self::bad_request(text),
-            Refusal::NotOpen => Self::conflict(text).with_field("code", "SALE_NOT_OPEN"),
-            Refusal::Presale { tier, opens_at } => Self::conflict(text)
-                .with_field("code", "PRESALE")
-                .with_field("tier", tier.as_str())
-                .with_field("opensAt", wire::text(wire::at(opens_at))),
+            Refusal::Terms(refusal) => refusal.into(),
             Refusal::NotPending => Self::conflict(text).with_field("code", "NOT_PENDING"),
-            Refusal::Closed => Self::conflict(text).with_field("code", "SALE_CLOSED"),
-            Refusal::EventCancelled => Self::conflict(text).with_field("code", "EVENT_CANCELLED"),
             Refusal::Taken => Self::conflict(text).with_field("code", "SEAT_HELD"),
             Refusal::Sold => Self::conflict(text).with_field("code", "SEAT_SOLD"),
             Refusal::OverLimit => Self::conflict(text).with_field("code", "TICKET_LIMIT"),

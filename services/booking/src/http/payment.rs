@@ -3,7 +3,7 @@
 use crate::Booking;
 use crate::consumer::forget_keys;
 use crate::membership;
-use crate::reservation::Status;
+use crate::reservation::{self, Status};
 use crate::store::handover::{self, Guarded};
 use crate::store::memberships::{self, Verdict};
 use crate::store::purchases::Purchase;
@@ -42,6 +42,11 @@ pub(super) async fn validate(
     }
     if found.expires_at <= wire::at(booking.clock.now()) {
         return Err(ApiError::bad_request("Reservation has expired"));
+    }
+    if found.called_off {
+        return Err(ApiError::bad_request(
+            reservation::Refusal::EventCancelled.to_string(),
+        ));
     }
     Ok(Json(json!({
         "id": found.id, "reservation_number": found.reservation_number,

@@ -5,7 +5,7 @@ use super::entry;
 use super::seats::check_key;
 use crate::Booking;
 use crate::consumer::forget_keys;
-use crate::holds::TICKETS_PER_USER_MAX;
+use crate::holds::{HoldError, Refusal, TICKETS_PER_USER_MAX};
 use crate::reservation::{self, Status};
 use crate::store::reads::{self, Detail};
 use crate::store::settle::{self, Cancel};
@@ -105,7 +105,14 @@ pub(super) async fn create(
     entry::require(&booking, &headers, event, user, now)?;
     let key = check_key(request.idempotency_key.as_deref())?;
     let items = merge(&request.items)?;
-    let allowed = booking.holds.allowed(event, user).await?;
+    let allowed = match booking.holds.allowed(event, user).await {
+        // The user's own first result comes before what has changed since (R-BOOK-06).
+        Err(error @ HoldError::Refused(_)) => {
+            let first = standing::by_key(&booking.pool, user, key).await?;
+            return created(&booking, first.ok_or(error)?, user).await;
+        }
+        allowed => allowed?,
+    };
     let order = Order {
         reservation: Uuid::new_v4(),
         number: &reservation::number("R", now),
@@ -124,10 +131,14 @@ pub(super) async fn create(
             return Err(ApiError::conflict(format!("{name} quantity is not enough")));
         }
         Outcome::OverLimit => {
-            return Err(crate::holds::HoldError::from(crate::holds::Refusal::OverLimit).into());
+            return Err(HoldError::from(Refusal::OverLimit).into());
         }
     };
-    let detail = owned(&booking, id, user).await?;
+    created(&booking, id, user).await
+}
+
+async fn created(booking: &Booking, id: Uuid, user: Uuid) -> ApiResult<Json<Value>> {
+    let detail = owned(booking, id, user).await?;
     Ok(Json(
         json!({ "message": "Reservation created", "reservation": superset(&detail)? }),
     ))

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use urr_core::presale::Tier;
-use urr_kit::events::MembershipActivated;
+use urr_core::time::Millis;
+use urr_kit::events::{MembershipActivated, MembershipEnded};
 use urr_kit::wire;
 use uuid::Uuid;
 
@@ -250,6 +251,7 @@ pub async fn activate(
         return Ok(Verdict::NotFound);
     };
     let status = member.status.at(member.expires_at, now);
+    let expires_at = membership::term_end(now);
     if let Err(refusal) = membership::may_pay(member.user_id, purchase.payer, status) {
         let why = refusal.to_string();
         purchases::decide(
@@ -270,7 +272,7 @@ pub async fn activate(
     )
     .bind(member.id)
     .bind(now)
-    .bind(membership::term_end(now))
+    .bind(expires_at)
     .execute(&mut *conn)
     .await?;
     let (action, description) = match member.joined_at {
@@ -290,6 +292,7 @@ pub async fn activate(
         membership_id: member.id,
         user_id: member.user_id,
         artist_id: Some(member.artist_id),
+        expires_at: Some(Millis(expires_at.timestamp_millis())),
     };
     events::membership_activated(conn, &told, now).await?;
     purchases::decide(conn, purchase.payment, member.id, Outcome::Fulfilled, None, now).await?;
@@ -310,15 +313,24 @@ pub async fn refunded(
         .bind(id)
         .execute(&mut *conn)
         .await?;
-    if purchases::refunded(conn, payment, id, now).await? == Some(Outcome::Fulfilled) {
-        sqlx::query(
-            "UPDATE artist_memberships SET status = 'expired', expires_at = $2, updated_at = $2
-             WHERE id = $1 AND status = 'active'",
-        )
-        .bind(id)
-        .bind(now)
-        .execute(conn)
-        .await?;
+    if purchases::refunded(conn, payment, id, now).await? != Some(Outcome::Fulfilled) {
+        return Ok(());
     }
-    Ok(())
+    let ended: Option<(Uuid, Uuid)> = sqlx::query_as(
+        "UPDATE artist_memberships SET status = 'expired', expires_at = $2, updated_at = $2
+         WHERE id = $1 AND status = 'active' RETURNING user_id, artist_id",
+    )
+    .bind(id)
+    .bind(now)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some((user_id, artist_id)) = ended else {
+        return Ok(());
+    };
+    let told = MembershipEnded {
+        membership_id: id,
+        user_id,
+        artist_id,
+    };
+    events::membership_ended(conn, &told, now).await
 }

@@ -5,7 +5,13 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
+use urr_kit::events::PointsEarned;
 use uuid::Uuid;
+
+/// Points of one deed: more is a mistake of the caller.
+const POINTS_MAX: i32 = 10_000;
+/// Longest name of a deed the table takes.
+const ACTION_MAX: usize = 50;
 
 /// A ticket was bought.
 pub const TICKET_PURCHASE: &str = "TICKET_PURCHASE";
@@ -31,6 +37,39 @@ pub struct Deed<'a> {
     pub description: &'a str,
     /// Which one it was, so that it counts once.
     pub reference: Option<Uuid>,
+}
+
+/// Why what others tell is no deed. The text is what the caller reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// No name, or one the log cannot keep.
+    #[error("actionType must have 1 to 50 characters")]
+    Action,
+    /// No points, or more than anything is worth.
+    #[error("points must be between 1 and 10000")]
+    Points,
+}
+
+impl<'a> TryFrom<&'a PointsEarned> for Deed<'a> {
+    type Error = Unfit;
+
+    fn try_from(told: &'a PointsEarned) -> Result<Self, Unfit> {
+        let action = told.action_type.trim();
+        if action.is_empty() || action.chars().count() > ACTION_MAX {
+            return Err(Unfit::Action);
+        }
+        if !(1..=POINTS_MAX).contains(&told.points) {
+            return Err(Unfit::Points);
+        }
+        Ok(Self {
+            user: told.user_id,
+            artist: told.artist_id,
+            action,
+            points: told.points,
+            description: &told.description,
+            reference: told.reference_id,
+        })
+    }
 }
 
 /// What came of it.

@@ -123,6 +123,8 @@ pub struct Payable {
     pub user_id: Uuid,
     /// What it is for.
     pub event_id: Uuid,
+    /// Whether that does not take place.
+    pub called_off: bool,
 }
 
 /// One reservation without its seats: asked twice per sale, so it touches one row.
@@ -131,8 +133,10 @@ pub struct Payable {
 /// What the database fails with.
 pub async fn payable(pool: &PgPool, id: Uuid) -> Result<Option<Payable>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT id, reservation_number, total_amount, status, payment_status, expires_at, user_id, event_id
-         FROM reservations WHERE id = $1",
+        "SELECT id, reservation_number, total_amount, status, payment_status, expires_at, user_id, event_id,
+                EXISTS (SELECT FROM event_copies e WHERE e.event_id = r.event_id AND e.status = 'cancelled')
+                    AS called_off
+         FROM reservations r WHERE id = $1",
     )
     .bind(id)
     .fetch_optional(pool)

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor, PgPool};
 use urr_core::presale::Presale;
 use urr_core::sale::Sale;
+use urr_core::terms::Terms;
 use urr_core::time::Millis;
 use urr_kit::events::EventChanged;
 use urr_kit::wire;
@@ -13,44 +14,64 @@ use uuid::Uuid;
 const HOLD_TTL_MAX_S: u32 = 3600;
 
 /// Under which terms seats of an event can be held.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Terms {
-    /// From here on seats can be held; without it, at any time.
-    pub opens_at: Option<DateTime<Utc>>,
-    /// Until here.
-    pub closes_at: Option<DateTime<Utc>>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaleTerms {
+    /// When, and to whom first.
+    pub terms: Terms,
+    /// Whose show it is, if an artist's: the presale is for his fans.
+    pub artist_id: Option<Uuid>,
     /// Length of a hold, if the sale says.
     pub hold_ttl_s: Option<i32>,
     /// Seats in one booking, if the sale says.
     pub seats_per_booking: Option<i32>,
-    /// The show was called off.
-    pub cancelled: bool,
-    /// Whose show it is, if an artist's: his fans may come first.
-    pub artist_id: Option<Uuid>,
-    /// From when on catalog sells it: what the presale is counted from.
-    pub sale_start_date: Option<DateTime<Utc>>,
-    /// Until when.
-    pub sale_end_date: Option<DateTime<Utc>>,
 }
 
-impl Terms {
-    /// Whose fans come first, and when (R-MEM-04): as catalog shows it.
-    #[must_use]
-    pub fn presale(&self) -> Option<(Uuid, Presale)> {
-        let millis = |at: DateTime<Utc>| Millis(at.timestamp_millis());
-        let presale = Presale::of_sale(millis(self.sale_start_date?), self.sale_end_date.map(millis))?;
-        Some((self.artist_id?, presale))
+#[derive(FromRow)]
+struct Row {
+    declared: bool,
+    opens_at: Option<DateTime<Utc>>,
+    closes_at: Option<DateTime<Utc>>,
+    hold_ttl_s: Option<i32>,
+    seats_per_booking: Option<i32>,
+    cancelled: bool,
+    artist_id: Option<Uuid>,
+    sale_start_date: Option<DateTime<Utc>>,
+    sale_end_date: Option<DateTime<Utc>>,
+}
+
+impl From<Row> for SaleTerms {
+    fn from(row: Row) -> Self {
+        let millis = |at: Option<DateTime<Utc>>| at.map(|at| Millis(at.timestamp_millis()));
+        // Counted from catalog's window, as its page shows it (R-MEM-04).
+        let presale = row.artist_id.and_then(|_| {
+            let starts_at = millis(row.sale_start_date)?;
+            Presale::of_sale(starts_at, millis(row.sale_end_date))
+        });
+        Self {
+            terms: Terms {
+                opens_at: millis(row.opens_at),
+                closes_at: millis(row.closes_at),
+                cancelled: row.cancelled,
+                declared: row.declared,
+                presale,
+            },
+            artist_id: row.artist_id,
+            hold_ttl_s: row.hold_ttl_s,
+            seats_per_booking: row.seats_per_booking,
+        }
     }
 }
 
-/// The terms of an event; `None` when neither control plane nor catalog ever named it.
+/// The terms of an event; `None` when neither control plane nor catalog ever named it. Where nobody declared a
+/// sale, catalog's window holds, and no ticket is sold for a show that has begun (R-CAT-03).
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn terms(pool: &PgPool, event: Uuid) -> Result<Option<Terms>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT coalesce(s.opens_at, e.sale_start_date) AS opens_at,
-                coalesce(s.closes_at, e.sale_end_date) AS closes_at,
+pub async fn terms(pool: &PgPool, event: Uuid) -> Result<Option<SaleTerms>, sqlx::Error> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT s.event_id IS NOT NULL AS declared,
+                coalesce(s.opens_at, e.sale_start_date) AS opens_at,
+                coalesce(s.closes_at, least(e.sale_end_date, e.event_date)) AS closes_at,
                 s.hold_ttl_s, s.seats_per_booking,
                 coalesce(e.status = 'cancelled', false) AS cancelled,
                 e.artist_id, e.sale_start_date, e.sale_end_date
@@ -61,7 +82,8 @@ pub async fn terms(pool: &PgPool, event: Uuid) -> Result<Option<Terms>, sqlx::Er
     )
     .bind(event)
     .fetch_optional(pool)
-    .await
+    .await?;
+    Ok(row.map(SaleTerms::from))
 }
 
 /// Stores what the control plane says about a sale.
@@ -177,6 +199,25 @@ pub async fn put_event(
     .bind(&event.poster_image_url)
     .bind(as_of)
     .execute(db)
+    .await
+    .map(drop)
+}
+
+/// The show does not take place: nobody can hold, or pay for what he holds, from here on. Catalog's own word
+/// follows by its events; what it said before this does not undo it.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn call_off(pool: &PgPool, event: Uuid, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO event_copies AS e (event_id, title, status, as_of)
+         VALUES ($1, coalesce((SELECT name FROM sales WHERE event_id = $1), ''), 'cancelled', $2)
+         ON CONFLICT (event_id) DO UPDATE
+         SET status = excluded.status, as_of = greatest(e.as_of, excluded.as_of)",
+    )
+    .bind(event)
+    .bind(now)
+    .execute(pool)
     .await
     .map(drop)
 }

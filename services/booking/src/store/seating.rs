@@ -1,5 +1,6 @@
 //! Layouts and the seats made from them; what the seat map is drawn from.
 
+use crate::events;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::types::Json;
@@ -134,6 +135,8 @@ pub async fn generate(
     .execute(&mut *tx)
     .await?
     .rows_affected();
+    drop(columns);
+    events::seating_changed(&mut tx, event, Some(hall), now).await?;
     tx.commit().await?;
     // The sale may open before autovacuum looks: holds are planned with this from the first one on.
     sqlx::query("ANALYZE seats").execute(pool).await?;
@@ -190,7 +193,7 @@ pub async fn count(pool: &PgPool, event: Uuid) -> Result<i64, sqlx::Error> {
 ///
 /// # Errors
 /// `ActiveReservations`, or what the database fails with.
-pub async fn delete(pool: &PgPool, event: Uuid) -> Result<i64, SeatingError> {
+pub async fn delete(pool: &PgPool, event: Uuid, now: DateTime<Utc>) -> Result<i64, SeatingError> {
     let mut tx = pool.begin().await?;
     // Locking every seat keeps holds out until the answer is final.
     let seats: Vec<String> =
@@ -208,10 +211,13 @@ pub async fn delete(pool: &PgPool, event: Uuid) -> Result<i64, SeatingError> {
     if pending || seats.iter().any(|status| status != "available") {
         return Err(SeatingError::ActiveReservations);
     }
-    sqlx::query("DELETE FROM seatings WHERE event_id = $1")
+    let removed = sqlx::query("DELETE FROM seatings WHERE event_id = $1")
         .bind(event)
         .execute(&mut *tx)
         .await?;
+    if removed.rows_affected() > 0 {
+        events::seating_changed(&mut tx, event, None, now).await?;
+    }
     tx.commit().await?;
     Ok(i64::try_from(seats.len()).unwrap_or(i64::MAX))
 }

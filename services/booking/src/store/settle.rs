@@ -119,8 +119,10 @@ WITH mine AS MATERIALIZED (
     WHERE id IN (SELECT seat_id FROM items)
     ORDER BY id
     FOR UPDATE
+), show AS MATERIALIZED (
+    SELECT e.event_date, e.status = 'cancelled' AS called_off FROM mine JOIN event_copies e USING (event_id)
 ), verdict AS MATERIALIZED (
-    SELECT mine.status = 'pending' AND ($2::uuid IS NULL OR mine.user_id = $2)
+    SELECT mine.status = 'pending' AND NOT EXISTS (SELECT FROM show WHERE called_off) AND ($2::uuid IS NULL OR mine.user_id = $2)
            AND ($9::bigint IS NULL OR mine.total_amount = $9)
            AND (SELECT coalesce(bool_and($3 OR (l.status = 'locked' AND l.locked_by = mine.user_id
                                                AND l.fencing_token = i.fencing_token)), true)
@@ -131,7 +133,7 @@ WITH mine AS MATERIALIZED (
     SET status = 'reserved', locked_by = mine.user_id, lock_expires_at = NULL, version = s.version + 1, updated_at = $4
     FROM locked, mine, verdict
     WHERE s.id = locked.id AND sells
-    RETURNING s.id
+    RETURNING s.id, s.section, s.row_number, s.price
 ), confirmed AS (
     UPDATE reservations r
     SET status = 'confirmed', payment_status = 'completed', payment_method = $5, updated_at = $4
@@ -143,11 +145,13 @@ WITH mine AS MATERIALIZED (
            $8::jsonb || jsonb_build_object('userId', mine.user_id, 'payload', ($8::jsonb -> 'payload')
                || jsonb_build_object('userId', mine.user_id, 'eventId', mine.event_id,
                                      'totalAmount', mine.total_amount,
-                                     'seatIds', to_jsonb(ARRAY(SELECT id FROM sold)))), $4
+                                     'seatIds', to_jsonb(ARRAY(SELECT id FROM sold)),
+                                     'seats', ARRAY(SELECT jsonb_build_object('section', section,
+                                         'row', row_number, 'price', price) FROM sold))), $4
     FROM mine, verdict
     WHERE sells
 )
-SELECT mine.*, (SELECT event_date FROM event_copies e WHERE e.event_id = mine.event_id) AS event_date,
+SELECT mine.*, (SELECT event_date FROM show) AS event_date, EXISTS (SELECT FROM show WHERE called_off) AS called_off,
        sells, ARRAY(SELECT id FROM sold) AS seats
 FROM mine, verdict
 ";
@@ -156,6 +160,7 @@ FROM mine, verdict
 struct Confirmed {
     #[sqlx(flatten)]
     before: Reservation,
+    called_off: bool,
     sells: bool,
     seats: Vec<Uuid>,
 }
@@ -174,8 +179,8 @@ pub struct Paid<'a> {
 /// Confirms a paid reservation, once. A repeat changes nothing and succeeds.
 ///
 /// # Errors
-/// `NotFound`; `Refused` when the reservation is cancelled or expired, the payer is another, it costs
-/// something else by now, or somebody took a seat after the hold had ended: the caller refunds.
+/// `NotFound`; `Refused` when the reservation is cancelled or expired, the show is called off, the payer is another,
+/// it costs something else by now, or somebody took a seat after the hold had ended: the caller refunds.
 pub async fn confirm(
     conn: &mut PgConnection,
     id: Uuid,
@@ -196,12 +201,18 @@ pub async fn confirm(
         .bind(paid.amount)
         .fetch_optional(conn)
         .await?;
-    let Confirmed { before, sells, seats } = found.ok_or(SettleError::NotFound)?;
+    let Confirmed {
+        before,
+        called_off,
+        sells,
+        seats,
+    } = found.ok_or(SettleError::NotFound)?;
     if paid.payer.is_some_and(|payer| payer != before.user_id) {
         return Err(Refusal::NotOwner.into());
     }
     let changed = match before.status.confirm()? {
         Confirm::Already => false,
+        Confirm::Proceed if called_off => return Err(Refusal::EventCancelled.into()),
         Confirm::Proceed if paid.amount.is_some_and(|amount| amount != before.total_amount) => {
             return Err(Refusal::PriceChanged.into());
         }

@@ -54,7 +54,7 @@ pub enum Outcome {
 /// # Errors
 /// What the database fails with.
 pub async fn reserve(pool: &PgPool, order: &Order<'_>) -> Result<Outcome, sqlx::Error> {
-    if let Some(id) = by_key(pool, order).await? {
+    if let Some(id) = by_key(pool, order.user, order.key).await? {
         return Ok(Outcome::Reserved { id, fresh: false });
     }
     match attempt(pool, order).await {
@@ -64,7 +64,7 @@ pub async fn reserve(pool: &PgPool, order: &Order<'_>) -> Result<Outcome, sqlx::
                 .as_database_error()
                 .is_some_and(|db| db.is_unique_violation()) =>
         {
-            match by_key(pool, order).await? {
+            match by_key(pool, order.user, order.key).await? {
                 Some(id) => Ok(Outcome::Reserved { id, fresh: false }),
                 None => Err(error),
             }
@@ -169,13 +169,18 @@ async fn quota(tx: &mut sqlx::PgConnection, order: &Order<'_>, tickets: i32) -> 
     Ok(row.rows_affected() == 1)
 }
 
-async fn by_key(pool: &PgPool, order: &Order<'_>) -> Result<Option<Uuid>, sqlx::Error> {
+/// The reservation a key was used for before.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn by_key(pool: &PgPool, user: Uuid, key: Option<&str>) -> Result<Option<Uuid>, sqlx::Error> {
+    let Some(key) = key else { return Ok(None) };
     sqlx::query_scalar(
         "SELECT id FROM reservations
          WHERE user_id = $1 AND operation = 'standing' AND idempotency_key = $2",
     )
-    .bind(order.user)
-    .bind(order.key)
+    .bind(user)
+    .bind(key)
     .fetch_optional(pool)
     .await
 }

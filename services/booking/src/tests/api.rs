@@ -267,3 +267,39 @@ async fn standing_tickets_count_down_to_zero_and_come_back() {
     api.clock.advance_ms(HOLD_MS);
     eventually(SOON, "the sweep", async || left().await == json!(5)).await;
 }
+
+#[tokio::test]
+async fn r_book_06_a_repeat_gets_the_first_result_also_after_the_sale_has_closed() {
+    let api = Api::new(2).await;
+    let visitor = api.visitor();
+    api.clock.advance_ms(24 * 3_600_000 - 1);
+    let visitor = Caller {
+        token: Some(api.token(api.event, visitor.user)),
+        ..visitor
+    };
+    let seats = api.map(&visitor, "").await["seats"].clone();
+    let wish = json!({"eventId": api.event, "seatIds": [seats[0]["id"]], "idempotencyKey": "once"});
+    let reserve = async |wish: &Value| {
+        api.call(Some(&visitor), Method::POST, "/api/seats/reserve", wish)
+            .await
+    };
+    let new = json!({"eventId": api.event, "name": "Standing", "price": 50_000, "totalQuantity": 5});
+    let (_, made) = api.internal(Method::POST, "/internal/ticket-types", &new).await;
+    let item = json!({"ticketTypeId": made["ticketType"]["id"], "quantity": 1});
+    let order = json!({"eventId": api.event, "items": [item], "idempotencyKey": "once"});
+    let buy = async |order: &Value| {
+        api.call(Some(&visitor), Method::POST, "/api/reservations", order)
+            .await
+    };
+    let (status, first) = reserve(&wish).await;
+    assert_eq!(status, StatusCode::OK, "{first}");
+    let (status, standing) = buy(&order).await;
+    assert_eq!(status, StatusCode::OK, "{standing}");
+    // The answers were lost; the sale closes before the client asks again.
+    api.clock.advance_ms(1001);
+    assert_eq!(reserve(&wish).await, (StatusCode::OK, first));
+    assert_eq!(buy(&order).await, (StatusCode::OK, standing));
+    let mut another = wish.clone();
+    another["idempotencyKey"] = json!("another");
+    assert_eq!(reserve(&another).await.1["code"], "SALE_CLOSED");
+}

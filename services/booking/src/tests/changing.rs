@@ -8,6 +8,7 @@ use crate::store::handover::Guarded;
 use crate::store::settle::{self, Fencing, Paid, SettleError};
 use futures::future::join_all;
 use urr_core::presale::Tier;
+use urr_core::terms;
 use urr_kit::wire;
 use uuid::Uuid;
 
@@ -177,10 +178,10 @@ async fn r_book_14_an_artists_fans_come_first_by_tier_and_everybody_last() {
         let seat = std::slice::from_ref(seat);
         let opens_at = start.plus_s(tier.wait_s());
         if *tier != Tier::Diamond {
-            let refusal = Refusal::Presale {
+            let refusal = Refusal::Terms(terms::Refusal::Presale {
                 tier: *tier,
                 opens_at,
-            };
+            });
             assert_eq!(world.hold(*fan, seat).await, Err(refusal));
             world.clock.advance_ms(opens_at.since(world.now()) - 1);
             assert_eq!(world.hold(*fan, seat).await, Err(refusal), "a millisecond early");
@@ -188,6 +189,22 @@ async fn r_book_14_an_artists_fans_come_first_by_tier_and_everybody_last() {
         }
         world.hold(*fan, seat).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn r_book_14_no_ticket_is_sold_for_a_show_that_has_begun() {
+    // R-CAT-03: it is over for catalog, whether or not somebody set an end of its sale.
+    let world = World::new(3, 1, true).await;
+    sqlx::query("UPDATE event_copies SET sale_end_date = NULL, event_date = $1")
+        .bind(wire::at(world.now().plus_s(3600)))
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    world.clock.advance_ms(3_600_000 - 1);
+    world.hold(Uuid::new_v4(), &world.seats[..1]).await.unwrap();
+    world.clock.advance_ms(1);
+    let closed = Refusal::Terms(terms::Refusal::Closed);
+    assert_eq!(world.hold(Uuid::new_v4(), &world.seats[1..2]).await, Err(closed));
 }
 
 #[tokio::test]

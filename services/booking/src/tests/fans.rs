@@ -1,11 +1,19 @@
 //! The wire of memberships, transfers, seat changes, and the house's hand.
 
-use super::served::{Api, Caller};
+use super::served::{Api, Caller, SOON};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use urr_kit::clock::Clock as _;
+use urr_kit::events::{COMMUNITY_EVENTS, Envelope, POINTS_EARNED};
+use urr_kit::testing::eventually;
 use uuid::Uuid;
 
 impl Api {
+    fn earned(&self, deed: &Value) -> Envelope {
+        let now = self.clock.now();
+        Envelope::new(POINTS_EARNED, "post", Uuid::new_v4(), now, deed).unwrap()
+    }
+
     async fn get(&self, who: &Caller, path: &str) -> (StatusCode, Value) {
         self.call(Some(who), Method::GET, path, &Value::Null).await
     }
@@ -169,6 +177,26 @@ async fn r_mem_03_other_services_award_points_and_hear_when_there_is_nobody_to_h
         flawed[field] = value;
         assert_eq!(award(flawed).await.0, 400, "{field}");
     }
+    // The community tells by event: the same post again, in an event of its own, and another twice.
+    let mut comment = deed.clone();
+    comment["actionType"] = json!("COMMUNITY_COMMENT");
+    comment["points"] = json!(10);
+    comment["referenceId"] = json!(Uuid::new_v4());
+    let comment = api.earned(&comment);
+    for event in [&api.earned(&deed), &comment, &comment] {
+        api.publish(COMMUNITY_EVENTS, event).await;
+    }
+    let points = async || {
+        let (_, mine) = api.get(&fan, &format!("/api/memberships/my/{artist}")).await;
+        mine["membership"]["points"].clone()
+    };
+    eventually(SOON, "the comment's points", async || points().await != 230).await;
+    // One more deed behind them: whatever those were worth is counted by then.
+    let mut last = deed.clone();
+    last["referenceId"] = json!(Uuid::new_v4());
+    api.publish(COMMUNITY_EVENTS, &api.earned(&last)).await;
+    eventually(SOON, "the last deed's points", async || points().await != 240).await;
+    assert_eq!(points().await, 270);
 }
 
 #[tokio::test]

@@ -92,7 +92,8 @@ async fn payments_heard_twice_and_too_late_end_in_one_ticket_or_a_rejection() {
     })
     .await;
     let told: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT event_type, count(*) FROM outbox_events GROUP BY event_type ORDER BY event_type",
+        "SELECT event_type, count(*) FROM outbox_events WHERE event_type LIKE 'RESERVATION%'
+         GROUP BY event_type ORDER BY event_type",
     )
     .fetch_all(&pool)
     .await
@@ -148,10 +149,37 @@ async fn a_cancelled_show_cannot_be_booked_and_gives_everything_back() {
     let path = format!("/internal/seats/{}", api.event);
     let (status, body) = api.internal(Method::DELETE, &path, &Value::Null).await;
     assert_eq!((status, body), (StatusCode::OK, json!({"deleted": 2})));
+    let halls: Vec<bool> = sqlx::query_scalar(
+        "SELECT payload -> 'payload' ->> 'hall' IS NOT NULL FROM outbox_events
+         WHERE event_type = 'SEATING_CHANGED' ORDER BY seq",
+    )
+    .fetch_all(&api.pool().await)
+    .await
+    .unwrap();
+    assert_eq!(halls, [true, false], "told when made and when removed, once each");
     api.clock.advance_ms(crate::map::MAX_AGE_MS);
     let path = format!("/api/seats/events/{}", api.event);
     assert_eq!(
         api.call(Some(&visitor), Method::GET, &path, &Value::Null).await.0,
         404
+    );
+}
+
+#[tokio::test]
+async fn a_show_is_shut_before_it_is_emptied_and_does_not_wait_for_catalogs_news() {
+    // Catalog tells of a cancellation after booking has given everything back, and of a deletion never.
+    let api = Api::new(2).await;
+    let (kim, lee) = (api.visitor(), api.visitor());
+    let seats = api.map(&kim, "").await["seats"].clone();
+    let (_, held) = api.reserve(&kim, &seats[0]["id"]).await;
+    let path = format!("/internal/admin/reservations/cancel-by-event/{}", api.event);
+    let (_, body) = api.internal(Method::POST, &path, &Value::Null).await;
+    assert_eq!(body, json!({"cancelledCount": 1}));
+    assert_eq!(api.status_of(&kim, &held["reservation"]["id"]).await, "cancelled");
+    let (status, body) = api.reserve(&lee, &seats[1]["id"]).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (StatusCode::CONFLICT, &json!("EVENT_CANCELLED")),
+        "{body}"
     );
 }

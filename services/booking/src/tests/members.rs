@@ -2,16 +2,22 @@
 
 use super::World;
 use crate::membership::Refusal;
+use crate::store::MIGRATOR;
 use crate::store::memberships::{self, Verdict};
 use crate::store::points::{self, Deed};
 use crate::store::purchases::{Outcome, Purchase};
 use futures::future::join_all;
+use sqlx::types::Json;
 use urr_core::presale::Tier;
+use urr_core::time::Millis;
+use urr_kit::events::{Envelope, MembershipActivated, SeatingChanged};
+use urr_kit::testing::TestBed;
 use urr_kit::wire;
 use uuid::Uuid;
 
 const PRICE: i64 = 30_000;
-const YEAR_MS: i64 = 366 * 24 * 3_600_000;
+const DAY_MS: i64 = 24 * 3_600_000;
+const YEAR_MS: i64 = 366 * DAY_MS;
 
 impl World {
     pub(super) async fn offer(&self, user: Uuid, artist: Uuid) -> Option<Uuid> {
@@ -87,7 +93,10 @@ async fn r_mem_01_a_payment_that_comes_twenty_times_at_once_begins_one_term() {
         .filter(|v| **v == Verdict::Done { fresh: false })
         .count();
     assert_eq!((fresh, repeats), (1, 19), "{told:?}");
-    assert_eq!(world.outbox("MEMBERSHIP_ACTIVATED").await.len(), 1);
+    let told = world.outbox("MEMBERSHIP_ACTIVATED").await;
+    assert_eq!(told.len(), 1);
+    let term: i64 = told[0]["payload"]["expiresAt"].as_i64().unwrap();
+    assert!((365..=366).contains(&(Millis(term).since(world.now()) / DAY_MS)));
     assert_eq!(world.points(user, artist).await, 200);
     assert_eq!(world.tier(user, artist).await, Tier::Silver);
     assert_eq!(world.offer(user, artist).await, None, "active: nothing to buy");
@@ -163,6 +172,57 @@ async fn a_refund_that_overtakes_its_payment_leaves_nothing_bought() {
         .await
         .unwrap();
     assert_eq!(said, Outcome::Refunded);
+    // Others who count members hear of that one end, and of no more.
+    world.refund_membership(id, payment).await;
+    let ended = world.outbox("MEMBERSHIP_ENDED").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["payload"]["membershipId"], id.to_string());
+}
+
+#[tokio::test]
+async fn what_was_there_before_it_was_told_is_told_by_the_migration() {
+    // docs/decisions/0027.
+    let bed = TestBed::new().await;
+    let before = MIGRATOR.iter().filter(|step| step.version < 3).cloned();
+    let before = sqlx::migrate::Migrator::with_migrations(before.collect());
+    let pool = bed.ctx().postgres("booking", &before).await.unwrap();
+    let (active, artist, event) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    for (id, status) in [(active, "active"), (Uuid::new_v4(), "pending")] {
+        sqlx::query(
+            "INSERT INTO artist_memberships
+                 (id, user_id, artist_id, status, joined_at, expires_at, created_at, updated_at)
+             VALUES ($1, gen_random_uuid(), $2, $3, '2026-02-01Z', '2027-02-01Z', '2026-02-01Z', '2026-02-01Z')",
+        )
+        .bind(id)
+        .bind(artist)
+        .bind(status)
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    let hall = Json(super::hall(3));
+    for statement in [
+        "INSERT INTO seat_layouts (id, name, total_seats, layout_config, created_at)
+         VALUES ($1, 'Hall', 3, $2, '2026-02-01Z')",
+        "INSERT INTO seatings (event_id, layout_id, generation, seats, layout_config, created_at)
+         VALUES ($1, $1, $1, 3, $2, '2026-02-01Z')",
+    ] {
+        let filled = sqlx::query(statement).bind(event).bind(&hall);
+        filled.execute(&pool).await.unwrap();
+    }
+    let pool = bed.ctx().postgres("booking", &MIGRATOR).await.unwrap();
+    let told: Vec<Json<Envelope>> = sqlx::query_scalar("SELECT payload FROM outbox_events ORDER BY seq")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    let [joined, made] = &told[..] else {
+        panic!("{told:?}")
+    };
+    let joined: MembershipActivated = joined.decode().unwrap();
+    assert_eq!((joined.membership_id, joined.artist_id), (active, Some(artist)));
+    assert_eq!(joined.expires_at, Some(Millis(1_801_440_000_000)));
+    let made: SeatingChanged = made.decode().unwrap();
+    assert_eq!((made.event_id, made.hall), (event, Some(super::hall(3))));
 }
 
 #[tokio::test]

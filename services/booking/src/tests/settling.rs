@@ -3,8 +3,11 @@
 use super::{HOLD_MS, World};
 use crate::holds::Refusal as HoldRefusal;
 use crate::reservation::Refusal;
+use crate::store::sales;
 use crate::store::settle::{Cancel, Fencing, SettleError};
-use urr_kit::events::{Envelope, ReservationConfirmed};
+use urr_core::terms::Refusal::Cancelled;
+use urr_kit::events::{Envelope, ReservationConfirmed, SoldSeat};
+use urr_kit::wire;
 use uuid::Uuid;
 
 fn refused(result: Result<impl std::fmt::Debug, SettleError>) -> Refusal {
@@ -84,7 +87,15 @@ async fn confirming_twice_sells_and_tells_once() {
         total_amount: 240_000,
         seat_ids: seats,
         payment_method: Some("toss".to_owned()),
+        seats: [("A", 90_000), ("VIP", 150_000)]
+            .map(|(section, price)| SoldSeat {
+                section: section.to_owned(),
+                row: 1,
+                price,
+            })
+            .to_vec(),
     };
+    told.seats.sort_by_key(|seat| seat.price);
     assert_eq!(told, expected);
     let created = world.outbox("RESERVATION_CREATED").await;
     assert_eq!(created[0]["payload"]["totalAmount"], 240_000);
@@ -192,4 +203,31 @@ async fn nothing_is_cancelled_on_the_day_of_the_show() {
             .unwrap()
             .changed
     );
+}
+
+#[tokio::test]
+async fn nobody_gets_a_ticket_for_a_show_that_was_called_off_meanwhile() {
+    // A replica goes by terms of a second ago and lets somebody hold a seat after everybody's were given back.
+    let world = World::new(2, 1, true).await;
+    let (a, b) = (Uuid::new_v4(), Uuid::new_v4());
+    world.hold(a, &world.seats[..1]).await.unwrap();
+    sales::call_off(&world.pool, world.event, wire::at(world.now()))
+        .await
+        .unwrap();
+    let late = world.hold(b, &world.seats[1..]).await.unwrap();
+    assert_eq!(
+        refused(world.confirm(late.id, Fencing::Compared).await),
+        Refusal::EventCancelled
+    );
+    assert_eq!(world.status(late.id).await, "pending", "the sweep ends it");
+    // Catalog's older news do not open it again; newer ones do.
+    let show = super::show(world.now());
+    for (later_ms, code) in [(-1, Err(crate::holds::Refusal::Terms(Cancelled))), (1, Ok(()))] {
+        let as_of = wire::at(world.now().plus_ms(later_ms));
+        sales::put_event(&world.pool, world.event, &show, as_of)
+            .await
+            .unwrap();
+        world.holds.forget(world.event);
+        assert_eq!(world.hold(b, &world.seats[1..]).await.map(drop), code);
+    }
 }

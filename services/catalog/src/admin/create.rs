@@ -3,12 +3,11 @@
 //! Booking's part is made first, under an id nobody knows yet: if it fails nothing was created,
 //! and if our own write fails what booking made is taken back.
 
-use super::{draft::Body, refused_by_booking};
+use super::{act::Act, draft::Body};
 use crate::{
     App,
     booking::NewTicketType,
     event::Event,
-    outgoing,
     status::derived,
     store::{EventDraft, Prices, Store},
 };
@@ -16,7 +15,12 @@ use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use urr_kit::{ApiError, ApiResult, extract::Json, identity::Admin, wire};
+use urr_kit::{
+    ApiResult,
+    extract::Json,
+    identity::{Admin, Identity},
+    wire,
+};
 use uuid::Uuid;
 
 pub(super) async fn create(
@@ -31,7 +35,7 @@ pub(super) async fn create(
     let prices = make_in_booking(&app, &event, ticket_types, now).await?;
     (event.ticket_type_count, event.min_price, event.max_price) =
         (prices.ticket_type_count, prices.min, prices.max);
-    if let Err(error) = store(&app, &mut event, admin.user_id, now).await {
+    if let Err(error) = store(&app, &mut event, &admin).await {
         if event.seat_layout_id.is_some()
             && let Err(left) = app.booking.delete_seats(event.id).await
         {
@@ -39,7 +43,6 @@ pub(super) async fn create(
         }
         return Err(error);
     }
-    app.lists.clear();
     Ok((
         StatusCode::CREATED,
         Json(json!({"message": "Event created successfully", "event": event.row(now)})),
@@ -86,19 +89,13 @@ async fn make_in_booking(
 ) -> ApiResult<Prices> {
     let mut prices = match event.seat_layout_id {
         Some(layout) => {
-            app.booking
-                .generate_seats(layout, &event.changed(now))
-                .await
-                .map_err(refused_by_booking)?;
+            app.booking.generate_seats(layout, &event.changed(now)).await?;
             layout_prices(app, layout).await
         }
         None => Prices::default(),
     };
     for kind in ticket_types {
-        app.booking
-            .create_ticket_type(event.id, kind)
-            .await
-            .map_err(refused_by_booking)?;
+        app.booking.create_ticket_type(event.id, kind).await?;
         prices = with_ticket_type(prices, kind.price);
     }
     Ok(prices)
@@ -136,22 +133,13 @@ pub(super) async fn layout_prices(app: &App, layout: Uuid) -> Prices {
     }
 }
 
-async fn store(app: &App, event: &mut Event, admin: Uuid, now: DateTime<Utc>) -> Result<(), ApiError> {
-    let mut tx = app.store.begin().await?;
+async fn store(app: &App, event: &mut Event, admin: &Identity) -> ApiResult<()> {
+    let mut act = Act::begin(app, admin).await?;
     if let Some(name) = &event.artist_name {
-        event.artist_id = Some(Store::artist_named(&mut tx, name, now).await?);
+        event.artist_id = Some(Store::artist_named(&mut act.tx, name, act.now).await?);
     }
-    Store::insert_event(&mut tx, event).await?;
-    Store::audit(
-        &mut tx,
-        admin,
-        "EVENT_CREATED",
-        event.id,
-        &json!({"title": event.title}),
-        now,
-    )
-    .await?;
-    outgoing::event_changed(&mut tx, event, admin, now).await?;
-    tx.commit().await?;
-    Ok(())
+    Store::insert_event(&mut act.tx, event).await?;
+    act.tell(event).await?;
+    act.commit("EVENT_CREATED", event.id, &json!({"title": event.title}))
+        .await
 }

@@ -1,14 +1,13 @@
 //! Changing, cancelling and deleting events.
 
-use super::{draft::Body, refused_by_booking};
-use crate::{App, outgoing, public::not_found, store::Store};
+use super::{act::Act, draft::Body};
+use crate::{App, public::not_found, store::Store};
 use axum::extract::State;
 use serde_json::{Value, json};
 use urr_kit::{
     ApiError, ApiResult,
     extract::{Json, Path},
     identity::Admin,
-    wire,
 };
 use uuid::Uuid;
 
@@ -20,27 +19,18 @@ pub(super) async fn change(
     Json(body): Json<Body>,
 ) -> ApiResult<Json<Value>> {
     let draft = body.draft()?;
-    let now = wire::at(app.clock.now());
-    let mut tx = app.store.begin().await?;
+    let mut act = Act::begin(&app, &admin).await?;
+    let now = act.now;
     let artist = match &draft.artist_name {
-        Some(name) => Some(Store::artist_named(&mut tx, name, now).await?),
+        Some(name) => Some(Store::artist_named(&mut act.tx, name, now).await?),
         None => None,
     };
-    let event = Store::update_event(&mut tx, id, &draft, artist, now)
+    let event = Store::update_event(&mut act.tx, id, &draft, artist, now)
         .await?
         .ok_or_else(not_found)?;
-    Store::audit(
-        &mut tx,
-        admin.user_id,
-        "EVENT_CHANGED",
-        id,
-        &json!({"title": event.title}),
-        now,
-    )
-    .await?;
-    outgoing::event_changed(&mut tx, &event, admin.user_id, now).await?;
-    tx.commit().await?;
-    forget(&app);
+    act.tell(&event).await?;
+    act.commit("EVENT_CHANGED", id, &json!({"title": event.title}))
+        .await?;
     Ok(Json(
         json!({"message": "Event updated successfully", "event": event.row(now)}),
     ))
@@ -53,28 +43,15 @@ pub(super) async fn cancel(
     Admin(admin): Admin,
     Path(id): Path<Uuid>,
 ) -> ApiResult<Json<Value>> {
-    let now = wire::at(app.clock.now());
-    let mut tx = app.store.begin().await?;
-    let event = Store::cancel_event(&mut tx, id, now)
+    let mut act = Act::begin(&app, &admin).await?;
+    let now = act.now;
+    let event = Store::cancel_event(&mut act.tx, id, now)
         .await?
         .ok_or_else(|| ApiError::not_found("Event not found or already cancelled"))?;
-    Store::audit(
-        &mut tx,
-        admin.user_id,
-        "EVENT_CANCELLED",
-        id,
-        &json!({"title": event.title}),
-        now,
-    )
-    .await?;
-    outgoing::event_changed(&mut tx, &event, admin.user_id, now).await?;
-    let cancelled = app
-        .booking
-        .cancel_reservations(id)
-        .await
-        .map_err(refused_by_booking)?;
-    tx.commit().await?;
-    forget(&app);
+    act.tell(&event).await?;
+    let cancelled = app.booking.cancel_reservations(id).await?;
+    act.commit("EVENT_CANCELLED", id, &json!({"title": event.title}))
+        .await?;
     Ok(Json(json!({
         "message": "Event cancelled successfully",
         "event": event.row(now),
@@ -87,34 +64,15 @@ pub(super) async fn delete(
     Admin(admin): Admin,
     Path(id): Path<Uuid>,
 ) -> ApiResult<Json<Value>> {
-    let now = wire::at(app.clock.now());
     let event = app.store.event(id).await?.ok_or_else(not_found)?;
-    let cancelled = app
-        .booking
-        .cancel_reservations(id)
-        .await
-        .map_err(refused_by_booking)?;
-    let mut tx = app.store.begin().await?;
-    if !Store::delete_event(&mut tx, id).await? {
+    let cancelled = app.booking.cancel_reservations(id).await?;
+    let mut act = Act::begin(&app, &admin).await?;
+    if !Store::delete_event(&mut act.tx, id).await? {
         return Err(not_found());
     }
-    Store::audit(
-        &mut tx,
-        admin.user_id,
-        "EVENT_DELETED",
-        id,
-        &json!({"title": event.title}),
-        now,
-    )
-    .await?;
-    tx.commit().await?;
-    forget(&app);
+    act.commit("EVENT_DELETED", id, &json!({"title": event.title}))
+        .await?;
     Ok(Json(
         json!({"message": "Event deleted successfully", "cancelledReservations": cancelled}),
     ))
-}
-
-pub(super) fn forget(app: &App) {
-    app.lists.clear();
-    app.details.clear();
 }

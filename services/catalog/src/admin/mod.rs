@@ -1,6 +1,7 @@
 //! What admins do (R-ADM-01): events, seats, ticket types, and a look at reservations. Every write is
 //! audited in the transaction that makes it (R-ADM-02).
 
+mod act;
 mod create;
 mod draft;
 mod events;
@@ -8,13 +9,13 @@ mod reservations;
 mod seats;
 mod tickets;
 
+pub(crate) use act::Act;
+
 use crate::App;
 use axum::{
     Router,
-    http::StatusCode,
     routing::{get, patch, post, put},
 };
-use urr_kit::{ApiError, internal::InternalError};
 
 pub(crate) fn router() -> Router<App> {
     Router::new()
@@ -39,20 +40,4 @@ pub(crate) fn router() -> Router<App> {
         )
         .route("/api/admin/events/{id}/tickets", post(tickets::create))
         .route("/api/admin/tickets/{id}", put(tickets::change))
-}
-
-/// Booking said no: the caller hears its reason if it is his to mend, else that it is away.
-fn refused_by_booking(error: InternalError) -> ApiError {
-    match &error {
-        InternalError::Status { status, message, .. }
-            if status.is_client_error()
-                && *status != StatusCode::UNAUTHORIZED
-                && *status != StatusCode::FORBIDDEN =>
-        {
-            let message = message.clone();
-            ApiError::with_status(*status, message).with_source(error)
-        }
-        _ => ApiError::unavailable("Booking is not available. Nothing was changed; please retry.")
-            .with_source(error),
-    }
 }

@@ -1,7 +1,7 @@
 //! A look at reservations, and ending one. They are booking's; here they get the dashboard's frame.
 
-use super::refused_by_booking;
-use crate::{App, store::Store};
+use super::act::Act;
+use crate::App;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +9,6 @@ use urr_kit::{
     ApiError, ApiResult,
     extract::{Json, Path, Query},
     identity::Admin,
-    wire,
 };
 use uuid::Uuid;
 
@@ -18,8 +17,7 @@ const STATUSES: [&str; 4] = ["pending", "confirmed", "cancelled", "expired"];
 
 pub(super) async fn dashboard(State(app): State<App>, Admin(_admin): Admin) -> ApiResult<Json<Value>> {
     let (stats, recent) =
-        tokio::try_join!(app.booking.reservation_stats(), app.booking.recent_reservations())
-            .map_err(refused_by_booking)?;
+        tokio::try_join!(app.booking.reservation_stats(), app.booking.recent_reservations())?;
     let events = app.store.count_events().await?;
     Ok(Json(json!({
         "stats": {
@@ -57,12 +55,7 @@ pub(super) async fn list(
         query.push_str("&status=");
         query.push_str(status);
     }
-    Ok(Json(
-        app.booking
-            .reservations(&query)
-            .await
-            .map_err(refused_by_booking)?,
-    ))
+    Ok(Json(app.booking.reservations(&query).await?))
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,8 +65,8 @@ pub(super) struct NewStatus {
     payment_status: Option<String>,
 }
 
-/// Booking decides what of it may be (quirk 14), and does it while the audit's row is still open: if booking
-/// is away nothing is written, and if our commit fails, a repeat finds it done and is audited.
+/// Booking decides what of it may be (quirk 14), and does it before the audit's row is written: if booking
+/// is away nothing is, and if our commit fails, a repeat finds it done and is audited.
 pub(super) async fn set_status(
     State(app): State<App>,
     Admin(admin): Admin,
@@ -84,14 +77,8 @@ pub(super) async fn set_status(
         return Err(ApiError::bad_request("status or paymentStatus is required"));
     }
     let wanted = json!({"status": wanted.status, "paymentStatus": wanted.payment_status});
-    let now = wire::at(app.clock.now());
-    let mut tx = app.store.begin().await?;
-    Store::audit(&mut tx, admin.user_id, "RESERVATION_STATUS", id, &wanted, now).await?;
-    let done = app
-        .booking
-        .set_status(id, &wanted)
-        .await
-        .map_err(refused_by_booking)?;
-    tx.commit().await?;
+    let act = Act::begin(&app, &admin).await?;
+    let done = app.booking.set_status(id, &wanted).await?;
+    act.commit("RESERVATION_STATUS", id, &wanted).await?;
     Ok(Json(done))
 }

@@ -1,6 +1,6 @@
 //! Standing tickets: kinds, prices, quantities. Booking keeps them; lists show a summary.
 
-use super::{create::with_ticket_type, draft::check_ticket_type, events::forget, refused_by_booking};
+use super::{act::Act, create::with_ticket_type, draft::check_ticket_type};
 use crate::{
     App,
     booking::NewTicketType,
@@ -13,7 +13,6 @@ use urr_kit::{
     ApiResult,
     extract::{Json, Path},
     identity::Admin,
-    wire,
 };
 use uuid::Uuid;
 
@@ -24,23 +23,16 @@ pub(super) async fn create(
     Json(new): Json<NewTicketType>,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     check_ticket_type(&new)?;
-    let now = wire::at(app.clock.now());
     let event = app.store.event(id).await?.ok_or_else(not_found)?;
-    let made = app
-        .booking
-        .create_ticket_type(id, &new)
-        .await
-        .map_err(refused_by_booking)?;
+    let made = app.booking.create_ticket_type(id, &new).await?;
     let before = Prices {
         ticket_type_count: event.ticket_type_count,
         min: event.min_price,
         max: event.max_price,
     };
-    let mut tx = app.store.begin().await?;
-    Store::set_prices(&mut tx, id, with_ticket_type(before, new.price)).await?;
-    Store::audit(&mut tx, admin.user_id, "TICKET_TYPE_CREATED", id, &made, now).await?;
-    tx.commit().await?;
-    forget(&app);
+    let mut act = Act::begin(&app, &admin).await?;
+    Store::set_prices(&mut act.tx, id, with_ticket_type(before, new.price)).await?;
+    act.commit("TICKET_TYPE_CREATED", id, &made).await?;
     Ok((
         StatusCode::CREATED,
         Json(json!({"message": "Ticket type created", "ticketType": made})),
@@ -54,16 +46,9 @@ pub(super) async fn change(
     Json(new): Json<NewTicketType>,
 ) -> ApiResult<Json<Value>> {
     check_ticket_type(&new)?;
-    let now = wire::at(app.clock.now());
-    let made = app
-        .booking
-        .change_ticket_type(id, &new)
-        .await
-        .map_err(refused_by_booking)?;
-    let mut tx = app.store.begin().await?;
-    Store::audit(&mut tx, admin.user_id, "TICKET_TYPE_CHANGED", id, &made, now).await?;
-    tx.commit().await?;
-    forget(&app);
+    let made = app.booking.change_ticket_type(id, &new).await?;
+    let act = Act::begin(&app, &admin).await?;
+    act.commit("TICKET_TYPE_CHANGED", id, &made).await?;
     Ok(Json(
         json!({"message": "Ticket type updated", "ticketType": made}),
     ))

@@ -20,7 +20,10 @@ mod waiting;
 
 pub use config::{Config, WhenDown};
 
-use crate::guard::{GuardLayer, Keys};
+use crate::{
+    guard::{GuardLayer, Keys},
+    innermost::Innermost,
+};
 use axum::{
     Json, Router,
     extract::State,
@@ -80,7 +83,7 @@ pub fn start(
         entry: keys.entry,
     };
     let origin = origin::Origin::new(client.clone(), config)?;
-    let guarded = GuardLayer::new(policy, guard_keys, clock).layer(origin);
+    let guarded = GuardLayer::new(policy, guard_keys, clock).layer(Innermost::new(origin));
     let waiting = waiting::Waiting::new(client.clone(), &config.edge_room)?;
     let waiting = Router::new()
         .route("/vwr/seats/{event}", get(waiting::seats))

@@ -2,7 +2,7 @@
 //! neighbours leaks through.
 
 use super::{Config, base_url};
-use crate::{caller, hop, proxy};
+use crate::{caller, hop, innermost::Answers, proxy};
 use axum::{
     body::Body,
     extract::ConnectInfo,
@@ -10,7 +10,6 @@ use axum::{
     response::IntoResponse,
 };
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -19,11 +18,9 @@ use hyper_util::{
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::{
-    convert::Infallible,
     error::Error,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -88,11 +85,8 @@ impl Http {
     }
 }
 
-/// The origin, as the innermost service. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Origin(Arc<Inner>);
-
-struct Inner {
+/// The origin, as the innermost service.
+pub(super) struct Origin {
     http: Http,
     base: String,
     /// What the origin calls itself; `None` where the visitor's Host is passed on.
@@ -113,7 +107,7 @@ impl Origin {
             .authority()
             .filter(|_| !config.edge_preserve_host)
             .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-        Ok(Self(Arc::new(Inner {
+        Ok(Self {
             http,
             base,
             host,
@@ -123,28 +117,19 @@ impl Origin {
             idle_max: Duration::from_secs(config.edge_idle_timeout_s),
             tunnel_max: Duration::from_secs(config.edge_session_max_s.into()),
             trusted_proxies: config.edge_trusted_proxies.clone(),
-        })))
+        })
     }
 }
 
-impl tower::Service<Request<Body>> for Origin {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { Ok(inner.pass_on(request).await.unwrap_or_else(|refusal| refusal)) })
+impl Answers for Origin {
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        self.pass_on(request).await.unwrap_or_else(|refusal| refusal)
     }
 }
 
 type Passed = Result<Response<Body>, Response<Body>>;
 
-impl Inner {
+impl Origin {
     async fn pass_on(&self, mut request: Request<Body>) -> Passed {
         // Beyond this a queue would only grow: who comes now is told so at once.
         let permit = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| {

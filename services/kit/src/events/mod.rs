@@ -25,9 +25,9 @@ pub use bus::{BusError, EventBus, RedisStreams};
 pub use consumer::consume;
 pub use handler::{ConsumerConfig, HandleError, Handler};
 pub use payload::{
-    EventChanged, MembershipActivated, PaymentConfirmed, PaymentRefunded, PurchaseRejected,
-    ReservationCancelled, ReservationConfirmed, ReservationCreated, ReservationRejected, TransferCompleted,
-    UserAdmitted,
+    AccountOpened, EventChanged, MembershipActivated, MembershipEnded, PaymentConfirmed, PaymentFailed,
+    PaymentRefunded, PointsEarned, PurchaseRejected, ReservationCancelled, ReservationConfirmed,
+    ReservationCreated, ReservationRejected, SeatingChanged, SoldSeat, TransferCompleted, UserAdmitted,
 };
 
 use serde::de::DeserializeOwned;
@@ -47,16 +47,23 @@ pub const MEMBERSHIP_EVENTS: &str = "membership-events";
 /// From catalog: changed events.
 pub const CATALOG_EVENTS: &str = "catalog-events";
 
+/// From auth: accounts.
+pub const ACCOUNT_EVENTS: &str = "account-events";
+/// From community: what fans did there.
+pub const COMMUNITY_EVENTS: &str = "community-events";
+
 /// From the queue, if it is told to: who was let in.
 pub const ADMISSION_EVENTS: &str = "admissions";
 
 /// Every topic.
-pub const TOPICS: [&str; 6] = [
+pub const TOPICS: [&str; 8] = [
     PAYMENT_EVENTS,
     RESERVATION_EVENTS,
     TRANSFER_EVENTS,
     MEMBERSHIP_EVENTS,
     CATALOG_EVENTS,
+    ACCOUNT_EVENTS,
+    COMMUNITY_EVENTS,
     ADMISSION_EVENTS,
 ];
 
@@ -64,6 +71,10 @@ pub const TOPICS: [&str; 6] = [
 pub const PAYMENT_CONFIRMED: &str = "PAYMENT_CONFIRMED";
 /// A payment was given back: [`PaymentRefunded`].
 pub const PAYMENT_REFUNDED: &str = "PAYMENT_REFUNDED";
+/// A charge was refused: [`PaymentFailed`].
+pub const PAYMENT_FAILED: &str = "PAYMENT_FAILED";
+/// Seats of an event were made or removed: [`SeatingChanged`].
+pub const SEATING_CHANGED: &str = "SEATING_CHANGED";
 /// Seats are held: [`ReservationCreated`].
 pub const RESERVATION_CREATED: &str = "RESERVATION_CREATED";
 /// Seats are sold: [`ReservationConfirmed`].
@@ -78,6 +89,12 @@ pub const TRANSFER_COMPLETED: &str = "TRANSFER_COMPLETED";
 pub const TRANSFER_REJECTED: &str = "TRANSFER_REJECTED";
 /// A membership was paid: [`MembershipActivated`].
 pub const MEMBERSHIP_ACTIVATED: &str = "MEMBERSHIP_ACTIVATED";
+/// A membership ended before its time: [`MembershipEnded`].
+pub const MEMBERSHIP_ENDED: &str = "MEMBERSHIP_ENDED";
+/// An account was opened: [`AccountOpened`].
+pub const ACCOUNT_OPENED: &str = "ACCOUNT_OPENED";
+/// A fan did something that earns points: [`PointsEarned`].
+pub const POINTS_EARNED: &str = "POINTS_EARNED";
 /// A payment came for a membership that is not to be had; it must be refunded: [`PurchaseRejected`].
 pub const MEMBERSHIP_REJECTED: &str = "MEMBERSHIP_REJECTED";
 /// An event on sale was made, changed or cancelled: [`EventChanged`].

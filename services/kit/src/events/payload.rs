@@ -2,6 +2,7 @@
 //! events of other releases.
 
 use serde::{Deserialize, Serialize};
+use urr_core::seating::Hall;
 use urr_core::time::Millis;
 use uuid::Uuid;
 
@@ -89,6 +90,31 @@ pub struct ReservationConfirmed {
     pub seat_ids: Vec<Uuid>,
     /// How it was paid.
     pub payment_method: Option<String>,
+    /// What the seats are; missing in events of earlier releases, empty for standing tickets.
+    #[serde(default)]
+    pub seats: Vec<SoldSeat>,
+}
+
+/// A seat that was sold, as those see it who keep no map of the hall.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SoldSeat {
+    /// Its section.
+    pub section: String,
+    /// Its row.
+    pub row: i32,
+    /// KRW.
+    pub price: i64,
+}
+
+/// Seats of an event were made or removed; the latest word stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatingChanged {
+    /// For which event.
+    pub event_id: Uuid,
+    /// The hall they were made from; none: there are no seats any more.
+    pub hall: Option<Hall>,
 }
 
 /// Seats are free again.
@@ -166,11 +192,77 @@ pub struct PurchaseRejected {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MembershipActivated {
-    /// The membership.
+    /// The membership: this term of it.
     pub membership_id: Uuid,
     /// Whose.
     pub user_id: Uuid,
     /// Of which artist.
+    pub artist_id: Option<Uuid>,
+    /// When the term ends by itself; missing in events of earlier releases.
+    pub expires_at: Option<Millis>,
+}
+
+/// A membership ended before its time: its payment went back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MembershipEnded {
+    /// The membership: this term of it.
+    pub membership_id: Uuid,
+    /// Whose.
+    pub user_id: Uuid,
+    /// Of which artist.
+    pub artist_id: Uuid,
+}
+
+/// Somebody opened an account. It says no more of him than a count needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountOpened {
+    /// Who.
+    pub user_id: Uuid,
+    /// `user` or `admin`.
+    pub role: String,
+}
+
+/// A provider refused a charge. The order may be tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentFailed {
+    /// The payment.
+    pub payment_id: Uuid,
+    /// The order that was to be paid.
+    pub order_id: String,
+    /// Who wanted to pay.
+    pub user_id: Uuid,
+    /// The reservation, if that is what was to be paid.
+    pub reservation_id: Option<Uuid>,
+    /// The transfer or membership, if that is what was to be paid.
+    pub reference_id: Option<Uuid>,
+    /// `reservation`, `transfer` or `membership`.
+    pub payment_type: String,
+    /// KRW.
+    pub amount: i64,
+    /// The provider's code.
+    pub reason: String,
+}
+
+/// A fan did something that earns points (R-MEM-03). The event and the body of
+/// `/internal/memberships/award-points` are one shape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PointsEarned {
+    /// Who.
+    pub user_id: Uuid,
+    /// What he did, for example `COMMUNITY_POST`.
+    pub action_type: String,
+    /// What it is worth.
+    pub points: i32,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+    /// Which one it was: told twice it counts once.
+    pub reference_id: Option<Uuid>,
+    /// For which artist; without one, for the only one whose member he is.
     pub artist_id: Option<Uuid>,
 }
 

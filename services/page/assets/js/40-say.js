@@ -20,7 +20,7 @@ function speaker(element) {
       out(lost ? words.offline : words.back);
     } else if (model.state !== state) {
       [state, ahead, mark] = [model.state, model.ahead, passed];
-      out(`${words.head[state]}. ${news || leadOf(model, words)}`);
+      out(`${headOf(model, words)}. ${news || leadOf(model, words)}`);
     } else if (state === "before" && passed && passed !== mark) {
       mark = passed;
       out(fill(words.until, wait(words, passed)));

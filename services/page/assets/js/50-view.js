@@ -3,7 +3,10 @@ const $ = (id) => document.getElementById(id);
 let lang = "en";
 const number = (n) => new Intl.NumberFormat(lang).format(n);
 
+const headOf = ({ mine, state }, words) => words.head[mine ? "mine" : state];
+
 function leadOf(model, words) {
+  if (model.mine) return fill(words.lead.mine, new Date(hour).toLocaleString(lang, { dateStyle: "long", timeStyle: "short" }));
   if (model.stuck) return words.lead.stuck;
   if (model.state === "before" && !model.placed) return words.lead.drawn;
   if (model.target && document.hidden) return words.lead.held;
@@ -79,7 +82,7 @@ function show(model) {
   document.title = `${value || words.badge[state]} · ${words.title}`;
   text("brand", words.title);
   text("badge", words.badge[state]);
-  text("head", next ? words.next : words.head[state]);
+  text("head", next ? words.next : headOf(model, words));
   text("lead", leadOf(model, words));
   text("label", label);
   text("value", value);

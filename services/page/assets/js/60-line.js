@@ -148,7 +148,7 @@ function line(sale, settings, model, changed) {
 
   /** Goes on, if somebody is looking: behind the door a silent visitor loses the slot. */
   function leave() {
-    if (document.hidden || !model.target) return;
+    if (document.hidden || !model.target || early(model)) return;
     if (model.state === "admitted" && Date.now() > model.staleAt) {
       // The pass is nearly over; the place gives another.
       model.state = "connecting";
@@ -177,6 +177,14 @@ function line(sale, settings, model, changed) {
       else if (leading && Date.now() > model.dueAt) plan(0);
     },
   };
+}
+
+// Who came back from the shop before his hour (R-BOOK-14), which `?opensAt=` says, waits for it here: the shop would
+// only send him back. An address can say anything; beyond the longest presale it is not believed.
+const hour = Number(new URLSearchParams(location.search).get("opensAt"));
+function early({ state, target }) {
+  const left = hour - serverTime();
+  return target && /admitted|off/.test(state) && left > 0 && left < 176400000;
 }
 
 /** Sent on three times within a minute and back again each time: somebody behind us says no. */

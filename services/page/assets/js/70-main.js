@@ -7,8 +7,9 @@ const model = { state: "connecting", placed: true, ahead: null, total: null, low
 const speak = speaker($("say"));
 
 function render() {
-  show(model);
-  speak(model, WORDS[lang]);
+  const seen = early(model) ? { ...model, state: "before", mine: true, opensAt: hour, target: null } : model;
+  show(seen);
+  speak(seen, WORDS[lang]);
 }
 languages(render);
 
@@ -32,6 +33,7 @@ crowd = tabs(sale, {
 setInterval(() => {
   crowd.watch();
   if (!document.hidden) render();
+  if (hour) queue.leave();
 }, 1000);
 for (const [target, event] of [[document, "visibilitychange"], [window, "pageshow"], [window, "online"], [document, "resume"]]) {
   target.addEventListener(event, ({ persisted }) => {

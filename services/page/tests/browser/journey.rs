@@ -1,21 +1,14 @@
 //! From the door to the shop, with everything that can happen on the way.
 
 use crate::{
-    tab::Person,
+    tab::{Person, somebody_waits},
     world::{Plan, World},
 };
 use urr_core::sale::Ordering;
 
 #[tokio::test]
 async fn a_visitor_joins_waits_is_admitted_and_led_to_the_shop() {
-    let world = World::new(Plan {
-        ahead: 5,
-        ..Plan::default()
-    })
-    .await;
-    let person = Person::new("en").await;
-    let tab = person.open(&world.page()).await;
-    tab.until_state("waiting").await;
+    let (world, _person, tab) = somebody_waits(5).await;
     assert_eq!(tab.text("value").await, "5");
     assert_eq!(tab.text("label").await, "People ahead of you");
     assert!(
@@ -48,14 +41,7 @@ async fn a_visitor_joins_waits_is_admitted_and_led_to_the_shop() {
 
 #[tokio::test]
 async fn a_reload_and_a_closed_tab_keep_the_place() {
-    let world = World::new(Plan {
-        ahead: 3,
-        ..Plan::default()
-    })
-    .await;
-    let person = Person::new("en").await;
-    let tab = person.open(&world.page()).await;
-    tab.until_state("waiting").await;
+    let (world, person, tab) = somebody_waits(3).await;
     // Somebody else comes; whoever had to join again would stand behind him.
     world.join("somebody-else").await;
     tab.reload().await;
@@ -92,14 +78,7 @@ async fn a_reload_and_a_closed_tab_keep_the_place() {
 
 #[tokio::test]
 async fn offline_keeps_the_place_says_so_and_goes_on_by_itself() {
-    let world = World::new(Plan {
-        ahead: 4,
-        ..Plan::default()
-    })
-    .await;
-    let person = Person::new("en").await;
-    let tab = person.open(&world.page()).await;
-    tab.until_state("waiting").await;
+    let (world, _person, tab) = somebody_waits(4).await;
     tab.offline(true).await;
     tab.until(
         "it says so",
@@ -125,14 +104,7 @@ async fn offline_keeps_the_place_says_so_and_goes_on_by_itself() {
 
 #[tokio::test]
 async fn a_waiting_room_that_fails_is_asked_ever_more_rarely() {
-    let world = World::new(Plan {
-        ahead: 4,
-        ..Plan::default()
-    })
-    .await;
-    let person = Person::new("en").await;
-    let tab = person.open(&world.page()).await;
-    tab.until_state("waiting").await;
+    let (world, _person, tab) = somebody_waits(4).await;
     world.failing(true);
     tab.until(
         "it says so",
@@ -151,14 +123,7 @@ async fn a_waiting_room_that_fails_is_asked_ever_more_rarely() {
 
 #[tokio::test]
 async fn waking_from_sleep_asks_once() {
-    let world = World::new(Plan {
-        ahead: 40,
-        ..Plan::default()
-    })
-    .await;
-    let person = Person::new("en").await;
-    let tab = person.open(&world.page()).await;
-    tab.until_state("waiting").await;
+    let (world, _person, tab) = somebody_waits(40).await;
     tab.until("it was asked", "document.getElementById('checked').textContent")
         .await;
     // What a device that slept for an hour sees: every timer is overdue, and the events of waking

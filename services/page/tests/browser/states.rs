@@ -5,6 +5,7 @@ use crate::{
     world::{Plan, World},
 };
 use urr_core::sale::Ordering;
+use urr_kit::clock::Clock as _;
 
 #[tokio::test]
 async fn the_browsers_language_is_spoken_and_the_switch_is_remembered() {
@@ -120,6 +121,56 @@ async fn a_room_that_is_switched_off_holds_nobody_up() {
     world.until_phase("inactive").await;
     let tab = Person::new("en").await.open(&world.page()).await;
     tab.until("the shop", "document.title === 'shop'").await;
+}
+
+#[tokio::test]
+async fn r_book_14_who_came_back_before_his_hour_waits_for_it_with_his_place() {
+    let world = World::new(Plan::default()).await;
+    let hour = world.clock().now().plus_s(3600);
+    let person = Person::new("en").await;
+    let page = format!("{}?opensAt={}", world.page(), hour.0);
+    let tab = person.open_on(&page, PHONE).await;
+    tab.until_state("waiting").await;
+    world.clock().advance_ms(5000);
+    tab.until_state("before").await;
+    assert_eq!(tab.text("label").await, "The sale opens in");
+    assert!(tab.text("facts").await.contains("Your place\n1"));
+    let face = tab.text("value").await;
+    assert!(face.starts_with("59:"), "{face}");
+    // In words too, by the visitor's own calendar.
+    let local = |lang: &str| {
+        let said = "{dateStyle: 'long', timeStyle: 'short'}";
+        format!("new Date({}).toLocaleString('{lang}', {said})", hour.0)
+    };
+    for (lang, head) in [
+        ("ko", "멤버십 회원이 먼저 예매합니다"),
+        ("en", "Members of the artist come first"),
+    ] {
+        tab.click(&format!("button[data-lang={lang}]")).await;
+        assert_eq!(tab.text("head").await, head);
+        let at = tab.eval(&local(lang)).await;
+        let lead = tab.text("lead").await;
+        assert!(lead.contains(at.as_str().unwrap()), "{at} in {lead}");
+        tab.picture(&format!("presale-phone-{lang}")).await;
+    }
+    assert_eq!(tab.text("go").await, "", "the shop would only send him back");
+    assert!(world.pass_shown().is_none());
+    // Others came meanwhile; an hour later his place still gives a pass, for the machine's clock and the server's.
+    world.join("somebody-else").await;
+    world.clock().advance_ms(3_600_000);
+    tab.eval("(() => { const real = Date.now; Date.now = () => real() + 3600e3; })()")
+        .await;
+    tab.until("the shop", "document.title === 'shop'").await;
+    assert_eq!(world.pass_shown().expect("a pass that is still good").pos, 1);
+    assert_eq!(tab.complaints(), [] as [String; 0]);
+    // What no presale can mean holds nobody up.
+    for other in [
+        "NaN".to_owned(),
+        world.clock().now().plus_s(50 * 3600).0.to_string(),
+    ] {
+        let tab = person.open(&format!("{}?opensAt={other}", world.page())).await;
+        tab.until("the shop", "document.title === 'shop'").await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! A person's browser and its tabs, as far as these tests need them.
 
-use crate::devtools::DevTools;
+use crate::{
+    devtools::DevTools,
+    world::{Plan, World},
+};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -88,6 +91,19 @@ impl Person {
         tab.go(url).await;
         tab
     }
+}
+
+/// Somebody who reads English and waits behind `ahead` people, one of whom is let in each second; with his tab.
+pub(crate) async fn somebody_waits(ahead: u64) -> (World, Person, Tab) {
+    let world = World::new(Plan {
+        ahead,
+        ..Plan::default()
+    })
+    .await;
+    let person = Person::new("en").await;
+    let tab = person.open(&world.page()).await;
+    tab.until_state("waiting").await;
+    (world, person, tab)
 }
 
 /// One tab.

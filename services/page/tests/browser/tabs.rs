@@ -1,21 +1,11 @@
 //! Several tabs are one person: one place, one poller.
 
-use crate::{
-    tab::Person,
-    world::{Plan, World},
-};
+use crate::tab::somebody_waits;
 use std::time::Duration;
 
 #[tokio::test]
 async fn two_tabs_hold_one_place_and_one_of_them_asks() {
-    let world = World::new(Plan {
-        ahead: 6,
-        ..Plan::default()
-    })
-    .await;
-    let person = Person::new("en").await;
-    let first = person.open(&world.page()).await;
-    first.until_state("waiting").await;
+    let (world, person, first) = somebody_waits(6).await;
     let second = person.open(&world.page()).await;
     second.until_state("waiting").await;
     assert_eq!(world.asked("/assign/"), 6 + 1, "one join for both");
@@ -40,14 +30,7 @@ async fn two_tabs_hold_one_place_and_one_of_them_asks() {
 
 #[tokio::test]
 async fn when_the_asking_tab_is_closed_another_takes_over() {
-    let world = World::new(Plan {
-        ahead: 6,
-        ..Plan::default()
-    })
-    .await;
-    let person = Person::new("en").await;
-    let first = person.open(&world.page()).await;
-    first.until_state("waiting").await;
+    let (world, person, first) = somebody_waits(6).await;
     let second = person.open(&world.page()).await;
     second.until_state("waiting").await;
     first.close().await;

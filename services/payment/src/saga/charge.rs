@@ -54,17 +54,6 @@ impl Said {
     }
 }
 
-impl Receipt {
-    pub(super) fn repeated(payment: Payment) -> Self {
-        let fulfilled = payment.fulfilled_at.is_some();
-        Self {
-            payment,
-            repeated: true,
-            fulfilled,
-        }
-    }
-}
-
 impl Payments {
     /// Charges an order once, however often it is asked (R-PAY-03, -05).
     ///
@@ -259,12 +248,28 @@ impl Payments {
         }
     }
 
+    /// The receipt of a charge that an earlier call made. If booking had not answered that one, it is
+    /// asked now: who presses again hears whether he has a ticket, and need not believe a "perhaps".
+    pub(super) async fn repeat(&self, payment: Payment) -> Result<Receipt, Error> {
+        if payment.fulfilled_at.is_some() {
+            return Ok(Receipt {
+                payment,
+                repeated: true,
+                fulfilled: true,
+            });
+        }
+        Ok(Receipt {
+            repeated: true,
+            ..self.fulfil(payment).await?
+        })
+    }
+
     /// Answers a call that came too late to charge, from what the first one did.
     async fn follow(&self, mut payment: Payment, key: &str) -> Result<Receipt, Error> {
         let deadline = tokio::time::Instant::now() + FOLLOW;
         loop {
             match payment.status {
-                Status::Confirmed if payment.key() == key => return Ok(Receipt::repeated(payment)),
+                Status::Confirmed if payment.key() == key => return self.repeat(payment).await,
                 Status::Confirmed => return Err(Error::AlreadyConfirmed),
                 Status::Refunding | Status::Refunded => return Err(Error::AlreadyRefunded),
                 Status::Failed if payment.key() == key => {

@@ -48,7 +48,7 @@ impl Payments {
     pub async fn pay_instantly(&self, user: Uuid, request: InstantRequest) -> Result<Receipt, Error> {
         // Asked first: after the first call booking would answer that the target is paid.
         if let Some(paid) = self.0.store.paid(request.target.id, user).await? {
-            return Ok(Receipt::repeated(paid));
+            return self.repeat(paid).await;
         }
         let payable = self.payable(request.target, user).await?;
         let payment = self

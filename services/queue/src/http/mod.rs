@@ -8,6 +8,7 @@ mod visitor;
 pub(crate) use caller::cookies;
 
 use crate::{
+    booking::Booking,
     store::{Store, StoreError},
     titles::Titles,
 };
@@ -25,6 +26,7 @@ const UNAVAILABLE: &str = "Queue service temporarily unavailable. Please retry."
 pub(crate) struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) titles: Arc<Titles>,
+    pub(crate) booking: Arc<Booking>,
     pub(crate) clock: SharedClock,
     pub(crate) entry_keys: Keyring,
     pub(crate) vwr_keys: Keyring,

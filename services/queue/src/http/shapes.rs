@@ -52,15 +52,17 @@ impl Waiting {
     }
 }
 
+/// Who does not wait: inside, with an entry token, or nowhere.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Active {
+pub(super) struct Settled {
     queued: bool,
     status: &'static str,
     current_users: u64,
     next_poll: u32,
     sale_state: &'static str,
-    entry_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,46 +71,20 @@ pub(super) struct Active {
     pub(super) event_info: Option<EventInfo>,
 }
 
-impl Active {
-    pub(super) const fn of(view: &View, entry_token: String) -> Self {
+impl Settled {
+    /// Inside with this token, or outside without one.
+    pub(super) const fn of(view: &View, entry_token: Option<String>) -> Self {
         Self {
             queued: false,
-            status: "active",
+            status: if entry_token.is_some() {
+                "active"
+            } else {
+                "not_in_queue"
+            },
             current_users: view.active,
             next_poll: NEXT_POLL_S,
             sale_state: view.gate.name(),
             entry_token,
-            message: None,
-            threshold: None,
-            event_info: None,
-        }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Outside {
-    queued: bool,
-    status: &'static str,
-    current_users: u64,
-    next_poll: u32,
-    sale_state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) message: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) threshold: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) event_info: Option<EventInfo>,
-}
-
-impl Outside {
-    pub(super) const fn of(view: &View) -> Self {
-        Self {
-            queued: false,
-            status: "not_in_queue",
-            current_users: view.active,
-            next_poll: NEXT_POLL_S,
-            sale_state: view.gate.name(),
             message: None,
             threshold: None,
             event_info: None,

@@ -8,7 +8,7 @@
 use super::{
     App,
     caller::{Caller, proof},
-    shapes::{Active, Outside, Waiting},
+    shapes::{Settled, Waiting},
     unavailable,
 };
 use crate::{
@@ -24,7 +24,7 @@ use axum::{
 use metrics::counter;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use urr_core::{sale::SaleId, time::Millis, token::entry};
+use urr_core::{sale::SaleId, terms, time::Millis, token::entry};
 use urr_kit::{
     ApiError, ApiResult,
     extract::{Json, Path},
@@ -46,15 +46,9 @@ pub(super) async fn check(
             body.event_info = Some(event_info);
             Json(body).into_response()
         }
-        Stands::Active { ends_at } => {
-            let mut body = Active::of(&view, app.entry_token(sale, user, ends_at, &view));
-            body.threshold = Some(view.cap);
-            body.event_info = Some(event_info);
-            Json(body).into_response()
-        }
         // Joining never leaves one outside; a slot that ended in the same instant may.
-        Stands::Outside => {
-            let mut body = Outside::of(&view);
+        settled => {
+            let mut body = Settled::of(&view, app.entry_token(sale, user, &settled, &view));
             body.threshold = Some(view.cap);
             body.event_info = Some(event_info);
             Json(body).into_response()
@@ -75,14 +69,11 @@ pub(super) async fn status(
             body.queue_size = Some(view.waiting);
             Json(body).into_response()
         }
-        Stands::Active { ends_at } => {
-            let mut body = Active::of(&view, app.entry_token(sale, user, ends_at, &view));
-            body.message = Some("Entry allowed");
-            Json(body).into_response()
-        }
-        Stands::Outside => {
-            let mut body = Outside::of(&view);
-            body.message = Some("Not in queue");
+        settled => {
+            let token = app.entry_token(sale, user, &settled, &view);
+            let message = token.as_ref().map_or("Not in queue", |_| "Entry allowed");
+            let mut body = Settled::of(&view, token);
+            body.message = Some(message);
             Json(body).into_response()
         }
     })
@@ -177,7 +168,8 @@ impl App {
     ) -> ApiResult<View> {
         let proof = proof(headers, &self.entry_keys, sale, user, now);
         let place = || place::of_request(headers, &self.vwr_keys, sale, now);
-        if remembered.is_none() && wish == Wish::Join {
+        // Who is in line or inside already is not judged again, so that is looked at first.
+        if remembered.is_none() && wish == Wish::Join && self.booking.lets_everybody(sale, now) {
             return self.join(sale, user, Act::Join(user, place()), proof, now).await;
         }
         let view = self.act(sale, Act::Touch(user), proof, now).await?;
@@ -206,6 +198,10 @@ impl App {
         proof: Proof,
         now: Millis,
     ) -> ApiResult<View> {
+        if let Act::Join(..) = join {
+            let judged = self.booking.judge(sale, user, now).await;
+            judged.map_err(|refusal| turned_away(refusal, sale))?;
+        }
         self.store.announce(sale, now).await.map_err(unavailable)?;
         let limits = self.store.limits_of(sale, now).await.map_err(unavailable)?;
         let one_line = limits.is_some_and(|limits| limits.one_line_per_user);
@@ -234,11 +230,25 @@ impl App {
     }
 
     /// The token of a user who is inside. It never outlives the slot, however often it is given.
-    fn entry_token(&self, sale: SaleId, user: Uuid, ends_at: Millis, view: &View) -> String {
+    fn entry_token(&self, sale: SaleId, user: Uuid, stands: &Stands, view: &View) -> Option<String> {
+        let Stands::Active { ends_at } = *stands else {
+            return None;
+        };
         let now = self.clock.now();
         let left_s = u32::try_from(ends_at.since(now).max(0) / 1000).unwrap_or(u32::MAX);
         let ttl_s = view.token_ttl_s.min(left_s);
-        entry::issue(&self.entry_keys, &entry::Claims::new(sale, user, now, ttl_s))
+        let claims = entry::Claims::new(sale, user, now, ttl_s);
+        Some(entry::issue(&self.entry_keys, &claims))
+    }
+}
+
+/// He takes no place and no slot, and his tier-1 place stays what it is: the waiting page keeps it for him and
+/// shows it again at his hour.
+fn turned_away(refusal: terms::Refusal, sale: SaleId) -> ApiError {
+    let error = ApiError::from(refusal);
+    match refusal.opens_at() {
+        Some(opens_at) => error.with_field("redirectTo", format!("/vwr/{sale}?opensAt={}", opens_at.0)),
+        None => error,
     }
 }
 

@@ -2,6 +2,7 @@
 //! that nobody has asked about it, and no keys need to be searched (R-QUE-04).
 
 use super::{Asker, Store, StoreError};
+use futures::{StreamExt as _, stream};
 use redis::AsyncCommands as _;
 use std::sync::PoisonError;
 use urr_core::{sale::SaleId, time::Millis};
@@ -10,6 +11,8 @@ use urr_kit::{Redis, state::limits::ACTIVE_EVENTS_KEY};
 /// Sales this process remembers to have announced. Forgotten as a whole when full: the cost is
 /// one `SADD` each.
 const ANNOUNCED_MAX: usize = 1024;
+/// Limits of unknown lines read at once, where there are too many to tick.
+const LOOKS_AT_ONCE: usize = 16;
 /// How long an announcement is not repeated.
 const ANNOUNCED_MS: i64 = 1000;
 
@@ -62,5 +65,27 @@ impl Store {
         let members: Vec<String> = self.redis.conn().smembers(key).await?;
         self.breakers.all_answered();
         Ok(members.iter().filter_map(|member| member.parse().ok()).collect())
+    }
+
+    /// Declared sales before events that somebody merely joined: strangers' lines must not keep an opening
+    /// from being ticked (law `on-time`).
+    pub(crate) async fn declared_first(&self, sales: Vec<SaleId>) -> Vec<SaleId> {
+        let judged: Vec<(SaleId, bool)> = stream::iter(sales)
+            .map(async |sale| (sale, self.is_declared(sale).await))
+            .buffer_unordered(LOOKS_AT_ONCE)
+            .collect()
+            .await;
+        let (mut declared, others): (Vec<_>, Vec<_>) =
+            judged.into_iter().partition(|(_, declared)| *declared);
+        declared.extend(others);
+        declared.into_iter().map(|(sale, _)| sale).collect()
+    }
+
+    async fn is_declared(&self, sale: SaleId) -> bool {
+        if let Some(line) = self.lines.get(sale) {
+            return line.has_limits();
+        }
+        let read = self.ask(sale, Asker::Ticker, self.limits.read(sale)).await;
+        read.is_ok_and(|limits| limits.is_some())
     }
 }

@@ -15,6 +15,7 @@ mod outage;
 mod polls;
 mod recovery;
 mod slots;
+mod terms;
 mod told;
 
 use on_one_server::OPENS_AT;

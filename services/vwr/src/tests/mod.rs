@@ -17,9 +17,9 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tower::ServiceExt as _;
 use urr_core::{
-    draw::DrawRecord,
-    room::{Mode, Room, ServingClock},
+    room::Room,
     sale::{Ordering, SaleId},
+    testing::room_that_opens,
     time::Millis,
 };
 use urr_kit::{Ctx, clock::ManualClock, state::rooms::ledger::Conditions, testing::TestBed};
@@ -115,26 +115,8 @@ impl Door {
     fn room(&self) -> Room {
         Room {
             sale: self.sale,
-            epoch: 1,
-            revision: 1,
-            mode: Mode::Active,
             pre_queue_at: OPENS_AT.plus_s(-600),
-            opens_at: OPENS_AT,
-            closes_at: OPENS_AT.plus_s(3600),
-            issued: 0,
-            blocks: 0,
-            ordering: Ordering::Fifo,
-            draw: DrawRecord::default(),
-            voids: 0,
-            restoring_until: None,
-            clock: ServingClock {
-                base: 0,
-                since: OPENS_AT,
-                rate_per_s: 10,
-                burst: 0,
-            },
-            poll_budget_per_s: 5000,
-            token_ttl_s: 600,
+            ..room_that_opens(OPENS_AT)
         }
     }
 }

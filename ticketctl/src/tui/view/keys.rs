@@ -59,44 +59,50 @@ fn keys(app: &App) -> Vec<(String, &'static str)> {
 }
 
 fn watching(app: &App) -> Vec<(String, &'static str)> {
-    let mut keys = Vec::new();
-    let mut key = |action: Action, what: &'static str| {
-        if let Some(key) = app.keymap.key_of(action) {
-            keys.push((key, what));
-        }
-    };
-    if app.over() {
-        key(Action::View(7), "verdict");
-        key(Action::View(1), "last picture");
+    let by_mode: &[(Action, &str)] = if app.over() {
+        &[(Action::View(7), "verdict"), (Action::View(1), "last picture")]
     } else if app.player.is_some() {
-        key(Action::Freeze, "play");
-        key(Action::StepBack, "back");
-        key(Action::StepOn, "forward");
-        key(Action::SeekBack, "-10 s");
-        key(Action::SeekOn, "+10 s");
-        key(Action::Faster, "faster");
+        &[
+            (Action::Freeze, "play"),
+            (Action::StepBack, "back"),
+            (Action::StepOn, "forward"),
+            (Action::SeekBack, "-10 s"),
+            (Action::SeekOn, "+10 s"),
+            (Action::Faster, "faster"),
+        ]
     } else if app.read_only().is_some() {
-        key(Action::Arm, "steer");
-        key(Action::Freeze, "freeze");
+        &[(Action::Arm, "steer"), (Action::Freeze, "freeze")]
     } else {
-        key(Action::PauseResume, "pause");
-        key(Action::RateUp, "more");
-        key(Action::RateDown, "less");
-        key(Action::Rate, "rate");
-        key(Action::Cap, "cap");
-        key(Action::Undo, "undo");
-    }
-    if app.view == View::Mission {
-        key(Action::NextPane, "pane");
-        key(Action::Open, "open");
-        key(Action::Expand, "expand");
+        &[
+            (Action::PauseResume, "pause"),
+            (Action::RateUp, "more"),
+            (Action::RateDown, "less"),
+            (Action::Rate, "rate"),
+            (Action::Cap, "cap"),
+            (Action::Undo, "undo"),
+        ]
+    };
+    let by_view: &[(Action, &str)] = if app.view == View::Mission {
+        &[
+            (Action::NextPane, "pane"),
+            (Action::Open, "open"),
+            (Action::Expand, "expand"),
+        ]
     } else {
-        key(Action::Back, "back");
-        key(Action::Down, "rows");
-        key(Action::Filter, "filter");
-    }
-    key(Action::Palette, "command");
-    key(Action::Help, "help");
-    key(Action::Quit, "quit");
-    keys
+        &[
+            (Action::Back, "back"),
+            (Action::Down, "rows"),
+            (Action::Filter, "filter"),
+        ]
+    };
+    let always: &[(Action, &str)] = &[
+        (Action::Palette, "command"),
+        (Action::Help, "help"),
+        (Action::Quit, "quit"),
+    ];
+    [by_mode, by_view, always]
+        .concat()
+        .into_iter()
+        .filter_map(|(action, what)| Some((app.keymap.key_of(action)?, what)))
+        .collect()
 }

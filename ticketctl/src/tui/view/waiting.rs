@@ -4,7 +4,11 @@
 use super::{chart, cut, empty, framed, room};
 use crate::{
     text::grouped,
-    tui::{command::scale_name, history::SCALES_S, state::App},
+    tui::{
+        command::scale_name,
+        history::{SCALES_S, Second},
+        state::App,
+    },
 };
 use ratatui::{
     Frame,
@@ -27,36 +31,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(bottom);
     framed(frame, app, left, &title, true, line);
     let [above, below] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(right);
-    framed(
-        frame,
-        app,
-        above,
-        "joined a second",
-        false,
-        |app, width, height| {
-            curve(
-                app,
-                &app.history.per_s(app.scale, |second| second.joined),
-                width,
-                height,
-            )
-        },
-    );
-    framed(
-        frame,
-        app,
-        below,
-        "let in a second",
-        false,
-        |app, width, height| {
-            curve(
-                app,
-                &app.history.per_s(app.scale, |second| second.let_in),
-                width,
-                height,
-            )
-        },
-    );
+    for (area, title, of) in [
+        (
+            above,
+            "joined a second",
+            (|second| second.joined) as fn(&Second) -> u64,
+        ),
+        (below, "let in a second", |second| second.let_in),
+    ] {
+        framed(frame, app, area, title, false, |app, width, height| {
+            curve(app, &app.history.per_s(app.scale, of), width, height)
+        });
+    }
 }
 
 fn figures(app: &App, width: u16, height: u16) -> Vec<Line<'static>> {

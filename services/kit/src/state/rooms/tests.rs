@@ -7,11 +7,7 @@ use super::{
 use crate::{state::StateError, testing::TestBed};
 use std::collections::BTreeSet;
 use urr_core::{
-    draw::{DrawRecord, Seed},
-    room::{Mode, Room, ServingClock},
-    sale::Ordering,
-    time::Millis,
-    visitor::VisitorKey,
+    draw::Seed, room::Room, sale::Ordering, testing::room_that_opens, time::Millis, visitor::VisitorKey,
 };
 use uuid::Uuid;
 
@@ -20,26 +16,7 @@ const OPENS_AT: Millis = Millis(1_800_000_000_000);
 fn room() -> Room {
     Room {
         sale: Uuid::new_v4(),
-        epoch: 1,
-        revision: 1,
-        mode: Mode::Active,
-        pre_queue_at: OPENS_AT.plus_s(-600),
-        opens_at: OPENS_AT,
-        closes_at: OPENS_AT.plus_s(600),
-        issued: 0,
-        blocks: 0,
-        ordering: Ordering::Fifo,
-        draw: DrawRecord::default(),
-        voids: 0,
-        restoring_until: None,
-        clock: ServingClock {
-            base: 0,
-            since: OPENS_AT,
-            rate_per_s: 10,
-            burst: 0,
-        },
-        poll_budget_per_s: 5000,
-        token_ttl_s: 600,
+        ..room_that_opens(OPENS_AT)
     }
 }
 

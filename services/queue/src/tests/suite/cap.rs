@@ -91,12 +91,7 @@ async fn a_cap_that_is_lowered_takes_nobody_out_and_lets_nobody_in() {
 
 #[tokio::test]
 async fn the_rate_bounds_what_free_slots_would_allow() {
-    let sale = Sale::new().await;
-    sale.limit(Limits {
-        cap: 1000,
-        ..sale.limits()
-    })
-    .await;
+    let sale = Sale::capped(1000).await;
     for position in 1..=100 {
         sale.join(Uuid::new_v4(), position).await;
     }

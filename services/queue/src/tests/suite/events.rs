@@ -11,7 +11,6 @@ use urr_kit::{
         Envelope, EventBus as _, PAYMENT_CONFIRMED, PAYMENT_EVENTS, PaymentConfirmed, RedisStreams,
         bus::Message,
     },
-    state::limits::Limits,
     testing::eventually,
 };
 use uuid::Uuid;
@@ -35,12 +34,7 @@ fn paid(sale: &Sale, user: Uuid) -> Envelope {
 
 #[tokio::test]
 async fn a_payment_frees_the_slot_it_was_made_in_and_no_later_one() {
-    let sale = Sale::new().await;
-    sale.limit(Limits {
-        cap: 1,
-        ..sale.limits()
-    })
-    .await;
+    let sale = Sale::capped(1).await;
     let [kim, lee] = [Uuid::new_v4(), Uuid::new_v4()];
     assert!(is_active(sale.join(kim, 1).await));
     assert_eq!(sale.join(lee, 2).await, Standing::Queued { ahead: 0 });

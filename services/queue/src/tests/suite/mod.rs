@@ -22,7 +22,7 @@ use std::sync::{
 use tower::ServiceExt as _;
 use urr_core::{admission::LogKind, sale::SaleId, time::Millis, token::tier1};
 use urr_kit::{
-    Redis,
+    Ctx, Redis,
     state::limits::{Limits, LimitsStore, Written},
     testing::TestBed,
 };
@@ -70,8 +70,14 @@ impl Sale {
     }
 
     pub(super) async fn on(bed: TestBed, config: &Config, guards: Guards) -> Self {
-        let redis = bed.ctx().redis().await.unwrap();
-        let app = assemble(&bed.ctx(), config, redis.clone(), Durable::new(None), guards);
+        let ctx = bed.ctx();
+        Self::of(bed, ctx, config, guards).await
+    }
+
+    /// With other settings than `bed`'s own.
+    pub(super) async fn of(bed: TestBed, ctx: Ctx, config: &Config, guards: Guards) -> Self {
+        let redis = ctx.redis().await.unwrap();
+        let app = assemble(&ctx, config, redis.clone(), Durable::new(None), guards);
         let router = http::router(Arc::clone(&app));
         Self {
             bed,
@@ -110,6 +116,13 @@ impl Sale {
         let store = LimitsStore::new(self.redis.clone());
         let written = store.write(&Limits { revision, ..limits }).await.unwrap();
         assert_eq!(written, Written::Applied);
+    }
+
+    /// A world whose sale lets in `cap` at once.
+    pub(super) async fn capped(cap: u32) -> Self {
+        let sale = Self::new().await;
+        sale.limit(Limits { cap, ..sale.limits() }).await;
+        sale
     }
 
     pub(super) fn now(&self) -> Millis {

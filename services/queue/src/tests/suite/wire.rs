@@ -22,12 +22,7 @@ fn assert_has(body: &Value, wanted: &[&str]) {
 
 #[tokio::test]
 async fn a_visitor_checks_waits_goes_in_and_leaves() {
-    let sale = Sale::new().await;
-    sale.limit(Limits {
-        cap: 1,
-        ..sale.limits()
-    })
-    .await;
+    let sale = Sale::capped(1).await;
     let [kim, lee] = [Uuid::new_v4(), Uuid::new_v4()];
     let path = |call: &str| format!("/api/queue/{call}/{}", sale.id);
     let as_lee = Some((lee, "user"));

@@ -1,126 +1,13 @@
-//! Events from the admin's form to the visitor's page, with the real booking beside it (R-CAT, R-ADM).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! Events from the admin's form to the visitor's page.
 
+use crate::world::{World, answer};
 use axum::{
-    Router,
     body::Body,
     http::{Method, Request, StatusCode},
 };
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tower::ServiceExt;
-use urr_kit::{
-    clock::Clock,
-    identity::{Identity, Role, write_headers},
-    testing::TestBed,
-    wire,
-};
+use urr_kit::{clock::Clock, identity::Role, wire};
 use uuid::Uuid;
-
-struct World {
-    bed: TestBed,
-    catalog: Router,
-    internal: Router,
-    booking: String,
-}
-
-impl World {
-    async fn new() -> Self {
-        let bed = TestBed::new().await;
-        let booking = urr_booking::start(&bed.ctx(), urr_booking::Config::default())
-            .await
-            .unwrap();
-        let base = bed.serve(booking.app(&bed.ctx())).await;
-        let ctx = bed
-            .ctx()
-            .with_settings(|settings| settings.urls.booking = base.clone());
-        let service = urr_catalog::start(&ctx, urr_catalog::Config::default())
-            .await
-            .unwrap();
-        Self {
-            bed,
-            catalog: service.router,
-            internal: service.internal,
-            booking: base,
-        }
-    }
-
-    async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        role: Option<Role>,
-        body: Option<Value>,
-    ) -> (StatusCode, Value) {
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some(role) = role {
-            let identity = Identity {
-                user_id: Uuid::new_v4(),
-                email: "admin@urr.com".to_owned(),
-                role,
-            };
-            write_headers(request.headers_mut().unwrap(), &identity);
-        }
-        let body = match body {
-            Some(body) => {
-                request = request.header("content-type", "application/json");
-                Body::from(body.to_string())
-            }
-            None => Body::empty(),
-        };
-        answer(&self.catalog, request.body(body).unwrap()).await
-    }
-
-    async fn admin(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
-        self.call(method, path, Some(Role::Admin), body).await
-    }
-
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
-        self.call(Method::GET, path, None, None).await
-    }
-
-    async fn layout(&self) -> Uuid {
-        let config = json!({"sections": [
-            {"name": "A", "rows": 2, "seatsPerRow": 5, "price": 99_000, "startRow": 1},
-            {"name": "B", "rows": 1, "seatsPerRow": 4, "price": 55_000, "startRow": 3},
-        ]});
-        let made: Value = self
-            .bed
-            .ctx()
-            .internal()
-            .post_json(
-                &format!("{}/internal/seat-layouts", self.booking),
-                &json!({"name": format!("hall-{}", Uuid::new_v4()), "layout_config": config}),
-            )
-            .await
-            .unwrap();
-        let id = made["layout"]["id"]
-            .as_str()
-            .or_else(|| made["id"].as_str())
-            .unwrap_or_else(|| panic!("{made}"));
-        id.parse().unwrap()
-    }
-
-    /// An event on sale from `opens_in_s` on for an hour.
-    fn draft(&self, title: &str, opens_in_s: i64) -> Value {
-        let now = self.bed.clock().now();
-        json!({
-            "title": title,
-            "venue": "Olympic Hall",
-            "eventDate": wire::text(wire::at(now.plus_s(30 * 86_400))),
-            "saleStartDate": wire::text(wire::at(now.plus_s(opens_in_s))),
-            "saleEndDate": wire::text(wire::at(now.plus_s(opens_in_s + 3600))),
-            "artistName": "The Waves",
-        })
-    }
-}
-
-async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
-    let response = router.clone().oneshot(request).await.unwrap();
-    let status = response.status();
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
-}
 
 #[tokio::test]
 async fn a_new_event_gets_its_seats_and_opens_by_the_clock() {
