@@ -26,12 +26,12 @@ fn scenario(personas: &str, changes: &[(&str, &str)]) -> Scenario {
     let (head, rest) = text.split_once("  personas:\n").unwrap();
     let (_, tail) = rest.split_once("\nregistrations: 2\n").unwrap();
     let mut text = format!("{head}  personas:\n{personas}{tail}")
-        .replace("opens_in: 5s", "opens_in: 600ms")
+        .replace("opens_in: 5s", "opens_in: 3s")
         .replace("pre_queue: 3s", "pre_queue: 500ms")
         .replace("duration: 20s", "duration: 5s")
         .replace("visitors: 100", "visitors: 60")
         .replace("from: 0s, to: 5s", "from: -400ms, to: 300ms")
-        .replace("run_at_most: 40s", "run_at_most: 12s");
+        .replace("run_at_most: 40s", "run_at_most: 20s");
     for (from, to) in changes {
         assert!(text.contains(from), "{from}");
         text = text.replace(from, to);
@@ -79,7 +79,7 @@ async fn tabs_and_awakenings_join_again_and_are_told_the_same_place() {
     );
     // Nobody is served for a second, so that there is time to open tabs and to fall asleep.
     let manners = Manners {
-        opens_in: Duration::from_millis(1600),
+        opens_in: Duration::from_secs(4),
         ..Manners::default()
     };
     let (result, double) = rehearse(&scenario, manners).await;
@@ -194,10 +194,10 @@ async fn a_draw_is_watched_replayed_and_unrelated_to_arrival() {
         "    - buys: { share: 100%, think: 5ms }\n",
         &[
             // Time enough before the opening that also on a busy machine most are there to be drawn.
-            ("opens_in: 600ms", "opens_in: 5s"),
+            ("opens_in: 3s", "opens_in: 5s"),
             ("pre_queue: 500ms", "pre_queue: 4500ms\n  ordering: shuffle"),
             ("from: -400ms, to: 300ms", "from: -4s, to: 300ms"),
-            ("run_at_most: 12s", "run_at_most: 30s"),
+            ("run_at_most: 20s", "run_at_most: 30s"),
             ("visitors: 60", "visitors: 400"),
             (
                 "dropped <= 0",

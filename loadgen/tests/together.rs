@@ -27,7 +27,7 @@ const LONG: Duration = Duration::from_secs(3600);
 /// Thirty seats, and `sales` beside each other.
 fn scenario(sales: &str) -> Scenario {
     let text = include_str!("good.yaml")
-        .replace("opens_in: 5s", "opens_in: 600ms")
+        .replace("opens_in: 5s", "opens_in: 3s")
         .replace("pre_queue: 3s", "pre_queue: 500ms")
         .replace("duration: 20s", "duration: 8s")
         .replace("rows: 10, seats_per_row: 10", "rows: 3, seats_per_row: 10")

@@ -41,7 +41,7 @@ impl Default for Manners {
     fn default() -> Self {
         Self {
             rate_per_s: 200,
-            opens_in: Duration::from_millis(600),
+            opens_in: Duration::from_secs(3),
             outage: None,
             latency: Duration::ZERO,
             next_poll_ms: 300,

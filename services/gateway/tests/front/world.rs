@@ -304,14 +304,14 @@ impl Front {
     }
 
     pub(crate) async fn until(&self, path: &str, status: StatusCode) {
-        eventually(Duration::from_secs(5), "that status", async || {
+        eventually(Duration::from_secs(30), "that status", async || {
             self.get(path, &[HTML]).await.status() == status
         })
         .await;
     }
 
     pub(crate) async fn until_health(&self, field: &str, value: &str) {
-        eventually(Duration::from_secs(5), "that health", async || {
+        eventually(Duration::from_secs(30), "that health", async || {
             let health = self
                 .http
                 .get(format!("{}/health", self.ops))

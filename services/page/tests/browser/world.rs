@@ -171,7 +171,7 @@ impl World {
     /// Waits until the waiting room's own copy of its record says so.
     pub(crate) async fn until_phase(&self, phase: &'static str) {
         let url = format!("{}/vwr-api/vwr/serving/{}", self.base, self.sale);
-        eventually(Duration::from_secs(5), phase, async || {
+        eventually(Duration::from_secs(30), phase, async || {
             let answer = self.http.get(&url).send().await.unwrap();
             answer.json::<serde_json::Value>().await.unwrap()["phase"] == phase
         })

@@ -21,7 +21,7 @@ async fn place_after_a_kill(door: &Door, survivor: &Replica) -> u64 {
     {
         let answer = Box::pin(dying.try_join(door.sale, "kim"));
         let mut answer = Some(answer);
-        urr_kit::testing::eventually(Duration::from_secs(5), "it is committed", async || {
+        urr_kit::testing::eventually(Duration::from_secs(20), "it is committed", async || {
             let asked = answer.as_mut().unwrap();
             assert!(
                 futures::poll!(asked.as_mut()).is_pending(),
@@ -186,20 +186,27 @@ async fn a_sale_whose_store_is_stuck_does_not_slow_another() {
     replica.watch(door.sale).await;
     replica.watch(other.sale).await;
     replica.faults().stick(door.sale);
-    let stuck = tokio::time::timeout(Duration::from_millis(300), replica.try_join(door.sale, "kim"));
     let moves = async {
         for i in 0..20 {
             assert_eq!(replica.join(other.sale, &format!("v{i}")).await.position, i + 1);
         }
     };
-    let (stuck, took) = tokio::join!(stuck, async {
-        let started = Instant::now();
-        moves.await;
-        started.elapsed()
-    });
-    // The control: in the stuck line itself nobody gets a place.
-    assert!(stuck.is_err());
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    // The control: in the stuck line itself nobody gets a place, however often he asks.
+    let stuck = async {
+        loop {
+            let (status, _) = replica.try_join(door.sale, "kim").await;
+            assert_ne!(status, StatusCode::OK);
+        }
+    };
+    // Stuck for good: were the other line behind it, it would be stuck as well.
+    tokio::time::timeout(Duration::from_secs(60), async {
+        tokio::select! {
+            () = moves => {}
+            () = stuck => {}
+        }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
