@@ -42,19 +42,32 @@ impl Asked {
     }
 }
 
-/// Requests per second of the subject and of its baseline, from the round whose ratio is the median.
-///
-/// They take turns: whatever else the machine does, it does to both, and the median forgets the
-/// round in which it did it to one.
+/// Requests per second of the subject and of its baseline, by turns.
 pub(crate) async fn side_by_side(
     subject: Asked,
     baseline: Asked,
     lanes: usize,
 ) -> anyhow::Result<(f64, f64)> {
+    by_turns(
+        async |span| subject.requests_per_s(lanes, span).await,
+        async |span| baseline.requests_per_s(lanes, span).await,
+    )
+    .await
+}
+
+/// What the subject and its baseline did a second, from the round whose ratio is the median; each is told
+/// how long to measure.
+///
+/// They take turns: whatever else the machine does, it does to both, and the median forgets the
+/// round in which it did it to one.
+pub(crate) async fn by_turns(
+    subject: impl AsyncFn(Duration) -> anyhow::Result<f64>,
+    baseline: impl AsyncFn(Duration) -> anyhow::Result<f64>,
+) -> anyhow::Result<(f64, f64)> {
     let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        let bare_per_s = baseline.requests_per_s(lanes, ROUND_SPAN).await?;
-        rounds.push((subject.requests_per_s(lanes, ROUND_SPAN).await?, bare_per_s));
+        let bare_per_s = baseline(ROUND_SPAN).await?;
+        rounds.push((subject(ROUND_SPAN).await?, bare_per_s));
     }
     rounds.sort_by(|one, other| (one.0 / one.1).total_cmp(&(other.0 / other.1)));
     tracing::info!(?rounds, "subject and baseline");

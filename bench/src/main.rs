@@ -125,23 +125,8 @@ async fn measure(engines: &Engines, table: &mut Table) -> anyhow::Result<()> {
         table.add(&line.longest_block(&ctx, SPAN).await?);
     }
 
-    if table.wants(&["reserve_vs_bare"]) {
-        let hall = reserve::open(&ctx).await?;
-        let baseline = hall.pgbench(SPAN).await?;
-        table.add(&Row {
-            name: "reserve_vs_bare",
-            value: load::requests_per_s(
-                hall.addr,
-                reserve::LANES,
-                SPAN,
-                StatusCode::OK,
-                hall.reservations(),
-            )
-            .await?,
-            unit: "req/s",
-            baseline_name: "pgbench, the same rows in one statement",
-            baseline,
-        });
+    if table.wants(&[reserve::KEY]) {
+        table.add(&reserve::open(&ctx).await?.against_bare().await?);
     }
     ctx.shutdown.cancel();
 

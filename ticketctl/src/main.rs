@@ -23,6 +23,7 @@ mod output;
 mod picture;
 mod place;
 mod plain;
+mod rate;
 mod recording;
 mod running;
 mod signals;

@@ -5,7 +5,7 @@
 //! than a queue of messages: a slow terminal skips pictures, it never makes the drill wait and
 //! nothing can pile up.
 
-use crate::exit::Exit;
+use crate::{exit::Exit, rate::Followed};
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use urr_core::{
@@ -214,8 +214,8 @@ pub(crate) struct Verdict {
     pub(crate) unsettled: Vec<String>,
     /// Each of several sales in a line; empty where there was one.
     pub(crate) sales: Vec<String>,
-    /// How an adaptive rate moved, a line a step; empty where it stood.
-    pub(crate) rate: Vec<String>,
+    /// How an adaptive rate followed the services; `None` of one that follows nothing.
+    pub(crate) rate: Option<Followed>,
     /// What the run took: time, storage, memory, CPU.
     pub(crate) cost: Vec<(&'static str, String)>,
     /// The forecast's figures beside what happened, a line each.

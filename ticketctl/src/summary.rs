@@ -8,6 +8,7 @@ use crate::{
     text::{duration_s, grouped, percent},
 };
 use std::fmt::Write as _;
+use urr_loadgen::report::human::from_opening;
 
 /// Examples printed per broken law.
 const EXAMPLES: usize = 5;
@@ -79,11 +80,18 @@ fn write(out: &mut String, title: &str, verdict: &Verdict) -> std::fmt::Result {
             writeln!(out, "  {line}")?;
         }
     }
-    if !verdict.rate.is_empty() {
+    if let Some(rate) = &verdict.rate {
         writeln!(out)?;
-        writeln!(out, "the rate followed the services")?;
-        for line in &verdict.rate {
-            writeln!(out, "  {line}")?;
+        writeln!(out, "the rate followed the services: {}", rate.sentence())?;
+        for step in &rate.steps {
+            writeln!(
+                out,
+                "  {:>10} {:>5}/s -> {:>5}/s  {}",
+                from_opening(step.at.since(rate.opens_at)),
+                step.from_per_s,
+                step.to_per_s,
+                step.why
+            )?;
         }
     }
     if !verdict.cost.is_empty() {

@@ -89,7 +89,7 @@ fn an_adaptive_rate_rises_while_all_is_well_and_falls_when_booking_is_slow() {
     assert!(moved(|before, after| after < before), "never down: {steps:#?}");
     // The report tells the same, and judges the scenario's rules by it.
     for told in [
-        "the rate followed the services",
+        "the rate followed the services: from 8/s to ",
         "rate-steps up >= 1",
         "rate-steps down >= 1",
     ] {

@@ -9,6 +9,9 @@
 //! survives a rate that changes on the way. With one visitor at every distance that costs
 //! `2 * rate * (1 + ln far) / stretch + waiting / far` polls a second; `stretch` and `far` are the
 //! smallest that keep each half (or less) within the budget. The jitter only ever lengthens.
+//!
+//! A line that stands is paced as if it moved: nobody knows when it goes on, and then its front must
+//! be awake. Else the first of a held sale would come a minute late, as no-shows.
 
 /// Nobody is asked back sooner.
 const NEAREST_S: f64 = 1.0;
@@ -17,6 +20,9 @@ const NEAREST_S: f64 = 1.0;
 const FAR_S: f64 = 30.0;
 /// An opening this near is waited for in one go.
 const WAKE_WITHIN_S: f64 = 60.0;
+/// A line without a rate is paced as if it moved at this many positions a second per poll of the
+/// budget: as fast as half the budget bears for the near, whatever the crowd.
+const STANDING_RATE_PER_BUDGET: f64 = 1.0 / 40.0;
 /// What even the largest crowd at the smallest budget is told at most.
 const LONGEST_MS: f64 = 86_400_000.0;
 
@@ -25,12 +31,22 @@ const LONGEST_MS: f64 = 86_400_000.0;
 pub struct Crowd {
     /// People in line.
     pub waiting: u64,
-    /// Positions served per second once the line moves; 0 while it stands for an unknown time.
+    /// Positions served per second once the line moves, also while it is held; 0: nobody knows.
     pub rate_per_s: u32,
     /// Polls per second all of them together may cost; 0 counts as 1.
     pub budget_per_s: u32,
     /// Milliseconds until the line starts to move; 0 or less once it does.
     pub until_open_ms: i64,
+}
+
+impl Crowd {
+    /// Positions per second that the crowd is paced by.
+    fn paced_rate_per_s(&self) -> f64 {
+        match self.rate_per_s {
+            0 => f64::from(self.budget_per_s.max(1)) * STANDING_RATE_PER_BUDGET,
+            rate_per_s => f64::from(rate_per_s),
+        }
+    }
 }
 
 /// The two numbers a crowd's budget comes down to.
@@ -46,7 +62,7 @@ impl Shares {
         let waiting = crowd.waiting as f64;
         // With at least half the budget for the far, `far` is at most this, hence `near` at most that.
         let far_at_half_s = (2.0 * waiting / budget).max(FAR_S);
-        let near_per_s = 2.0 * f64::from(crowd.rate_per_s) * (1.0 + far_at_half_s.ln());
+        let near_per_s = 2.0 * crowd.paced_rate_per_s() * (1.0 + far_at_half_s.ln());
         if near_per_s <= budget / 2.0 {
             let far_s = (waiting / (budget - near_per_s)).max(FAR_S);
             Self { stretch: 1.0, far_s }
@@ -71,10 +87,7 @@ impl Shares {
 )]
 fn due_s(distance: u64, crowd: &Crowd) -> f64 {
     let until_open_s = crowd.until_open_ms.max(0) as f64 / 1000.0;
-    if crowd.rate_per_s == 0 {
-        return f64::INFINITY;
-    }
-    until_open_s + distance as f64 / f64::from(crowd.rate_per_s)
+    until_open_s + distance as f64 / crowd.paced_rate_per_s()
 }
 
 /// Milliseconds until a visitor with `distance` people to be served up to and including himself
@@ -134,6 +147,25 @@ pub fn next_poll_before_draw_ms(crowd: &Crowd, jitter: f64) -> u64 {
         reason = "clamped to 1 s..1 day"
     )]
     let ms = (planned_s * 1000.0).ceil().clamp(NEAREST_S * 1000.0, LONGEST_MS) as u64;
+    ms
+}
+
+/// The longest that anybody of the crowd is told to be silent, by [`next_poll_ms`] or
+/// [`next_poll_before_draw_ms`]: a poll of the far with the whole jitter, or somebody woken for the
+/// opening.
+#[must_use]
+pub fn longest_ms(crowd: &Crowd) -> u64 {
+    let Shares { stretch, far_s } = Shares::of(crowd);
+    #[expect(clippy::cast_precision_loss, reason = "crowds are far below 2^52")]
+    let drawn_s =
+        WAKE_WITHIN_S + (crowd.waiting as f64 / f64::from(crowd.budget_per_s.max(1))).max(NEAREST_S);
+    let longest_s = (2.0 * far_s.max(stretch * NEAREST_S)).max(drawn_s);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 1 s..1 day"
+    )]
+    let ms = (longest_s * 1000.0).ceil().clamp(NEAREST_S * 1000.0, LONGEST_MS) as u64;
     ms
 }
 

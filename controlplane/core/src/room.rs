@@ -7,6 +7,7 @@
 
 use crate::{
     draw::{Draw, DrawRecord, Places, Seed},
+    pacing::{self, Crowd},
     sale::{Ordering, Sale, SaleId},
     time::Millis,
 };
@@ -20,9 +21,10 @@ mod change;
 /// who has been told that he is served stays served (law monotone-serving).
 pub const COPY_AGE_MS: i64 = 1000;
 
-/// How long new joins wait once it shows that the record was lost and made anew: longer than
-/// anybody who waits is told to be silent, so that all who hold a place have shown it.
-pub const RESTORE_MS: i64 = 65_000;
+/// Once it shows that the record was lost and made anew, new joins wait this much longer than
+/// anybody who waits is told to be silent, so that all who hold a place have shown it. What polls
+/// take on their way is in it.
+pub const RESTORE_MARGIN_MS: i64 = 5000;
 
 /// Epochs count steps of this many ms since 2026, so that a record that is made anew after a loss
 /// is of a later line than any before it, without anybody remembering that one.
@@ -125,7 +127,7 @@ pub enum Refusal {
     /// Takes nobody new.
     #[error("the waiting room takes nobody new")]
     Draining,
-    /// Takes nobody new for a minute: see [`Room::restoring_until`].
+    /// Takes nobody new for a minute or longer: see [`Room::restoring_until`].
     #[error("the waiting room is being restored; places that were given out count")]
     Restoring,
 }
@@ -138,7 +140,9 @@ pub enum Standing {
     /// It is of this line or one before it, and beyond what the record knows to be issued: either
     /// the copy is old or the record was lost. It counts.
     Unheard,
-    /// Its line was ended on purpose, or is one that this copy does not know yet.
+    /// It is of a line that this copy does not know yet.
+    Later,
+    /// Its line was ended on purpose.
     Void,
 }
 
@@ -292,8 +296,10 @@ impl Room {
     /// What a genuine place of `epoch` with number `position` is worth here.
     #[must_use]
     pub const fn standing_of(&self, epoch: u32, position: u64) -> Standing {
-        if epoch <= self.voids || epoch > self.epoch {
+        if epoch <= self.voids {
             Standing::Void
+        } else if epoch > self.epoch {
+            Standing::Later
         } else if position > self.issued {
             Standing::Unheard
         } else {
@@ -302,12 +308,21 @@ impl Room {
     }
 
     /// The next revision of a record that was lost and made anew, once somebody has shown a place
-    /// beyond what it knows: numbers go on behind it, and nobody new is numbered for a while.
+    /// beyond what it knows: numbers go on behind it, and nobody new is numbered until everybody in a
+    /// line of that length has had to ask again.
     #[must_use]
     pub fn restored(&self, position: u64, now: Millis) -> Self {
-        let until = now.plus_ms(RESTORE_MS);
+        let issued = self.issued.max(position);
+        let silence_ms = pacing::longest_ms(&Crowd {
+            waiting: issued,
+            rate_per_s: self.clock.rate_per_s,
+            budget_per_s: self.poll_budget_per_s,
+            until_open_ms: 0,
+        });
+        let silence_ms = i64::try_from(silence_ms).unwrap_or(i64::MAX);
+        let until = now.plus_ms(silence_ms.saturating_add(RESTORE_MARGIN_MS));
         Self {
-            issued: self.issued.max(position),
+            issued,
             restoring_until: Some(self.restoring_until.map_or(until, |at| at.max(until))),
             ..self.next_revision()
         }

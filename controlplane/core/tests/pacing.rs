@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use proptest::prelude::*;
-use urr_core::pacing::{Crowd, estimated_wait_s, expected_polls_per_s, next_poll_ms, tier2_next_poll_s};
+use urr_core::pacing::{
+    Crowd, estimated_wait_s, expected_polls_per_s, longest_ms, next_poll_before_draw_ms, next_poll_ms,
+    tier2_next_poll_s,
+};
 
 fn crowd() -> impl Strategy<Value = Crowd> {
     (0..60_000_u64, 0..3_000_u32, 0..20_000_u32, -60_000..600_000_i64).prop_map(
@@ -58,6 +61,36 @@ proptest! {
         }
         prop_assert!(elapsed >= served_at, "gave up at {} of {}", elapsed, served_at);
         prop_assert!(elapsed - served_at <= 2_001, "{} ms late", elapsed - served_at);
+    }
+
+    /// A held line, and one that has no rate as yet: whoever is first is there when it goes on.
+    #[test]
+    fn the_front_of_a_standing_line_is_awake(
+        distance in 0..20_u64, waiting in 1_000..2_000_000_u64, budget_per_s in 1_000..20_000_u32, jitter in 0.0..1.0_f64,
+    ) {
+        let crowd = Crowd { waiting, rate_per_s: 0, budget_per_s, until_open_ms: 0 };
+        prop_assert!(next_poll_ms(distance, &crowd, jitter) <= 2_000);
+    }
+
+    /// A line without a rate does not oversleep its opening: the rate may come before it.
+    #[test]
+    fn a_line_without_a_rate_is_woken_for_the_opening(
+        distance in 1..200_u64, until_open_ms in 1..55_000_i64, jitter in 0.0..1.0_f64,
+    ) {
+        let crowd = Crowd { waiting: 50_000, rate_per_s: 0, budget_per_s: 5_000, until_open_ms };
+        let ms = i64::try_from(next_poll_ms(distance, &crowd, jitter)).unwrap();
+        prop_assert!(ms >= until_open_ms && ms <= until_open_ms + 3_000, "{} of {}", ms, until_open_ms);
+    }
+
+    #[test]
+    fn nobody_is_told_to_be_silent_for_longer_than_the_longest(
+        crowd in crowd(), distance in 0..60_000_u64, jitter in 0.0..1.0_f64,
+    ) {
+        let longest = longest_ms(&crowd);
+        // Who is in line, and whoever stands before a draw.
+        let distance = distance.min(crowd.waiting);
+        prop_assert!(next_poll_ms(distance, &crowd, jitter) <= longest);
+        prop_assert!(next_poll_before_draw_ms(&crowd, jitter) <= longest);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use urr_core::testing::{OPENS_AT, sale};
 use urr_core::{
     draw::Seed,
+    pacing::{Crowd, next_poll_ms},
     room::{COPY_AGE_MS, Mode, Refusal, Room},
     sale::Ordering,
     time::Millis,
@@ -312,6 +313,32 @@ fn nobody_is_served_after_the_close() {
     room.issued = 1_000_000;
     let at_close = room.serving(OPENS_AT.plus_s(3600));
     assert_eq!(room.serving(OPENS_AT.plus_s(999_999)), at_close);
+}
+
+/// Numbers that nobody has shown yet are given out again only after their holders had to ask.
+#[test]
+fn a_lost_record_takes_nobody_new_until_everybody_in_a_line_of_that_length_has_asked() {
+    for (held, budget_per_s) in [(1, 5000), (50_000, 5000), (800_000, 5000), (800_000, 500)] {
+        let mut lost = Room::new(&sale(), 2);
+        lost.poll_budget_per_s = budget_per_s;
+        let now = OPENS_AT.plus_s(9);
+        let restored = lost.restored(held, now);
+        let crowd = Crowd {
+            waiting: held,
+            rate_per_s: lost.clock.rate_per_s,
+            budget_per_s,
+            until_open_ms: 0,
+        };
+        let asked_at = now.plus_ms(next_poll_ms(held, &crowd, 1.0).try_into().unwrap());
+        let until = restored.restoring_until.unwrap();
+        assert!(until > asked_at && until >= now.plus_s(65), "{held}");
+        assert_eq!(
+            restored.admits_joins(now.plus_s(64)),
+            Err(Refusal::Restoring),
+            "{held}"
+        );
+        assert_eq!(restored.issued, held);
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ struct SeatRow {
 struct ReservationRow {
     id: Uuid,
     user_id: Uuid,
+    owner_id: Uuid,
+    transfer_id: Option<Uuid>,
     status: String,
     total_amount: i64,
     created_at: DateTime<Utc>,
@@ -48,9 +50,10 @@ struct ItemRow {
 const SEATS_SQL: &str =
     "SELECT id, seat_label, status, fencing_token, locked_by FROM seats WHERE event_id = $1";
 
-/// Who made the reservation: a transferred ticket's first owner is its first seller.
+/// Who made the reservation, whose it is, and by which transfer: a transferred ticket's first owner is its first seller.
 const RESERVATIONS_SQL: &str = "
-SELECT r.id, coalesce(t.seller_id, r.user_id) AS user_id, r.status, r.total_amount, r.created_at
+SELECT r.id, coalesce(t.seller_id, r.user_id) AS user_id, r.user_id AS owner_id, r.transfer_id, r.status,
+       r.total_amount, r.created_at
 FROM reservations r
 LEFT JOIN (
     SELECT DISTINCT ON (reservation_id) reservation_id, seller_id FROM ticket_transfers
@@ -146,6 +149,8 @@ fn reservation(row: &ReservationRow) -> Result<Reservation, CollectError> {
     Ok(Reservation {
         id: row.id,
         user: row.user_id,
+        owner: row.owner_id,
+        transfer: row.transfer_id,
         status,
         total_amount: row.total_amount,
         created_at: Millis(row.created_at.timestamp_millis()),

@@ -27,6 +27,8 @@ struct PaymentRow {
     order_id: String,
     payment_type: String,
     target: Option<Uuid>,
+    transfer: Option<Uuid>,
+    user_id: Uuid,
     event_id: Option<Uuid>,
     amount: i64,
     status: String,
@@ -59,11 +61,12 @@ struct LedgerCancel {
 }
 
 const PAYMENTS_SQL: &str = "
-SELECT order_id, payment_type, coalesce(reservation_id, reference_id) AS target, event_id, amount, status
+SELECT order_id, payment_type, coalesce(reservation_id, reference_id) AS target,
+       CASE WHEN payment_type = 'transfer' THEN reference_id END AS transfer, user_id, event_id, amount, status
 FROM payments";
 
-/// The payments of this sale, and every charge that is not another sale's: a charge whose order
-/// payment does not know belongs to somebody who was never given anything.
+/// The payments of this sale and those for memberships, which are no sale's, and every charge that is not another
+/// sale's: a charge whose order payment does not know belongs to somebody who was never given anything.
 pub(super) async fn read(
     url: &str,
     provider_url: &str,
@@ -81,7 +84,7 @@ pub(super) async fn read(
                 .and_then(|transfer| handed_over.get(&transfer).copied());
         }
         let reserved_here = row.target.is_some_and(|target| ours.contains(&target));
-        if row.event_id == Some(sale) || reserved_here {
+        if row.event_id == Some(sale) || reserved_here || row.payment_type == "membership" {
             payments.push(payment(row)?);
         } else {
             elsewhere.insert(row.order_id);
@@ -151,6 +154,8 @@ fn payment(row: PaymentRow) -> Result<Payment, CollectError> {
         order_id: row.order_id,
         kind,
         target: row.target,
+        transfer: row.transfer,
+        payer: row.user_id,
         amount: row.amount,
         status,
     })

@@ -7,6 +7,8 @@ use axum::routing::{get, post};
 use axum::{Json as Body, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
+use urr_core::time::Millis;
 use urr_kit::clock::SharedClock;
 use urr_kit::extract::{Json, JsonOrDefault, Path};
 use urr_kit::identity::{AccessTokens, Identity, Role, require_internal};
@@ -230,7 +232,7 @@ async fn google(
     let address = email(&profile.email)?;
     let now = app.clock.now();
     let mut tx = app.store.begin().await?;
-    let user = match Store::adopt_google(&mut tx, &profile.sub, &address, now).await? {
+    let user = match known_to_google(&mut tx, &profile.sub, &address, now).await? {
         Some(user) => user,
         None => {
             let name: String = profile
@@ -248,13 +250,30 @@ async fn google(
                 role: Role::User,
                 google_id: Some(&profile.sub),
             };
-            Store::insert(&mut tx, &new, now).await?.ok_or_else(taken)?
+            match Store::insert(&mut tx, &new, now).await? {
+                Some(user) => user,
+                // Another call of his was first, or the address is not to be had.
+                None => Store::by_google(&mut tx, &profile.sub).await?.ok_or_else(taken)?,
+            }
         }
     };
     Store::note_login(&mut tx, &login_try(&headers, Some(user.id), "google"), now).await?;
     let session = app.sessions.open(&mut tx, user, now).await?;
     tx.commit().await?;
     Ok(app.answer("Google login successful", &session, Some(profile.picture)))
+}
+
+/// The account of a Google user, or one of his address that becomes his.
+async fn known_to_google(
+    tx: &mut PgConnection,
+    google_id: &str,
+    address: &str,
+    now: Millis,
+) -> sqlx::Result<Option<User>> {
+    match Store::by_google(tx, google_id).await? {
+        Some(user) => Ok(Some(user)),
+        None => Store::adopt_google(tx, google_id, address, now).await,
+    }
 }
 
 async fn user(State(app): State<App>, Path(id): Path<Uuid>) -> ApiResult<Body<Value>> {

@@ -167,7 +167,18 @@ impl Store {
         Ok(())
     }
 
-    /// Finds the account of a Google user, or ties an existing one of the same (verified) address.
+    pub(crate) async fn by_google(tx: &mut PgConnection, google_id: &str) -> sqlx::Result<Option<User>> {
+        sqlx::query_as(live_user("google_id = $1"))
+            .bind(google_id)
+            .fetch_optional(tx)
+            .await
+    }
+
+    /// Ties an existing account to the Google user of the same address.
+    ///
+    /// Google has proved the address; whoever registered the account never did. So its password and its
+    /// sessions end here: they may be somebody else's, who waited for the owner to come. An
+    /// administrator's account is not had this way at all.
     pub(crate) async fn adopt_google(
         tx: &mut PgConnection,
         google_id: &str,
@@ -175,16 +186,20 @@ impl Store {
         now: Millis,
     ) -> sqlx::Result<Option<User>> {
         let statement = sqlx::AssertSqlSafe(format!(
-            "UPDATE users SET google_id = $1, updated_at = $3 WHERE deleted_at IS NULL \
-             AND (google_id = $1 OR (email = $2 AND google_id IS NULL \
-                  AND NOT EXISTS (SELECT FROM users o WHERE o.google_id = $1))) RETURNING {USER}"
+            "UPDATE users SET google_id = $1, password_hash = NULL, updated_at = $3 \
+             WHERE deleted_at IS NULL AND email = $2 AND google_id IS NULL AND role <> 'admin' \
+             RETURNING {USER}"
         ));
-        sqlx::query_as(statement)
+        let adopted: Option<User> = sqlx::query_as(statement)
             .bind(google_id)
             .bind(email)
             .bind(wire::at(now))
-            .fetch_optional(tx)
-            .await
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(user) = &adopted {
+            Self::revoke_all(tx, user.id, now).await?;
+        }
+        Ok(adopted)
     }
 
     pub(crate) async fn note_login(
@@ -274,10 +289,15 @@ impl Store {
     }
 
     pub(crate) async fn revoke_user(&self, user: Uuid, now: Millis) -> sqlx::Result<()> {
+        let mut conn = self.pool.acquire().await?;
+        Self::revoke_all(&mut conn, user, now).await
+    }
+
+    async fn revoke_all(conn: &mut PgConnection, user: Uuid, now: Millis) -> sqlx::Result<()> {
         sqlx::query("UPDATE refresh_tokens SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
             .bind(user)
             .bind(wire::at(now))
-            .execute(&self.pool)
+            .execute(conn)
             .await?;
         Ok(())
     }
@@ -287,6 +307,19 @@ impl Store {
         let done = sqlx::query(
             "DELETE FROM refresh_tokens WHERE id IN \
              (SELECT id FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)",
+        )
+        .bind(wire::at(before))
+        .bind(limit)
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Deletes up to `limit` log-ins from before `before`; returns how many. The oldest have the lowest ids.
+    pub(crate) async fn forget_logins(&self, before: Millis, limit: i64) -> sqlx::Result<u64> {
+        let done = sqlx::query(
+            "DELETE FROM login_history WHERE id IN (SELECT id FROM \
+             (SELECT id, created_at FROM login_history ORDER BY id LIMIT $2) AS oldest WHERE created_at < $1)",
         )
         .bind(wire::at(before))
         .bind(limit)

@@ -1,99 +1,15 @@
 //! Accounts and sessions over HTTP, on a real Postgres and Redis.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use axum::body::Body;
-use axum::http::{HeaderMap, Request, header};
+mod world;
+
+use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 use urr_auth::Config;
 use urr_kit::events::{AccountOpened, Envelope};
-use urr_kit::identity::{AccessTokens, Role, write_headers};
+use urr_kit::identity::Role;
 use urr_kit::testing::TestBed;
-
-struct Auth {
-    bed: TestBed,
-    app: axum::Router,
-    tokens: AccessTokens,
-}
-
-struct Answer {
-    status: u16,
-    body: Value,
-    headers: HeaderMap,
-}
-
-impl Auth {
-    async fn new() -> Self {
-        Self::with(Config::default()).await
-    }
-
-    async fn with(config: Config) -> Self {
-        let bed = TestBed::new().await;
-        let config = Config {
-            auth_bcrypt_cost: 4,
-            auth_allow_weak_hashes: true,
-            ..config
-        };
-        let service = urr_auth::start(&bed.ctx(), config).await.unwrap();
-        let app = service.app(&bed.ctx());
-        let tokens = AccessTokens::new(&bed.ctx().secrets);
-        Self { bed, app, tokens }
-    }
-
-    async fn call(&self, method: &str, path: &str, headers: HeaderMap, body: Value) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
-        *request.headers_mut().unwrap() = headers;
-        let body = if body.is_null() {
-            Body::empty()
-        } else {
-            Body::from(body.to_string())
-        };
-        let answer = self
-            .app
-            .clone()
-            .oneshot(request.body(body).unwrap())
-            .await
-            .unwrap();
-        let (parts, body) = answer.into_parts();
-        let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-        Answer {
-            status: parts.status.as_u16(),
-            body: serde_json::from_slice(&bytes).unwrap(),
-            headers: parts.headers,
-        }
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Answer {
-        self.call("POST", path, HeaderMap::new(), body).await
-    }
-
-    async fn register(&self, email: &str) -> Answer {
-        let body = json!({ "email": email, "password": "password1", "name": "Kim", "phone": "" });
-        self.post("/api/auth/register", body).await
-    }
-
-    async fn login(&self, email: &str, password: &str) -> Answer {
-        self.post("/api/auth/login", json!({ "email": email, "password": password }))
-            .await
-    }
-
-    async fn refresh(&self, token: &Value) -> Answer {
-        self.post("/api/auth/refresh", json!({ "refreshToken": token }))
-            .await
-    }
-
-    /// What the gateway passes on for this access token.
-    fn as_caller(&self, token: &str) -> HeaderMap {
-        let caller = self
-            .tokens
-            .verify_access(token, urr_kit::Clock::now(&*self.bed.clock()))
-            .unwrap();
-        let mut headers = HeaderMap::new();
-        write_headers(&mut headers, &caller);
-        headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
-        headers
-    }
-}
+use world::Auth;
 
 #[tokio::test]
 async fn who_registers_is_logged_in_by_body_and_by_cookie() {
@@ -406,4 +322,42 @@ async fn accounts_of_earlier_releases_are_told_by_the_migration() {
         role: "user".to_owned(),
     };
     assert_eq!(told(&pool).await, [expected]);
+}
+
+#[tokio::test]
+async fn log_ins_of_long_ago_are_forgotten_however_many_there_are() {
+    // R-AUTH-09: kept for 90 days. The sweep looks when the service starts.
+    let bed = TestBed::new().await;
+    let pool = bed.ctx().postgres("auth", &urr_auth::MIGRATOR).await.unwrap();
+    sqlx::query(
+        "INSERT INTO login_history (login_method, success, failure_reason, created_at)
+         SELECT 'password', false, 'unknown_email', $1 - (CASE WHEN n <= 12000 THEN 91 ELSE 89 END) * interval '1 day'
+         FROM generate_series(1, 12003) n",
+    )
+    .bind(urr_kit::wire::at(urr_kit::Clock::now(&*bed.clock())))
+    .execute(&pool)
+    .await
+    .unwrap();
+    let _auth = Auth::on(bed, Config::default()).await;
+    let deadline = std::time::Duration::from_secs(30);
+    urr_kit::testing::eventually(deadline, "only the last 90 days", async || {
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM login_history")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        left == 3
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_nul_is_the_callers_fault() {
+    // C§15.22.
+    let auth = Auth::new().await;
+    for (name, phone) in [("Kim\0", ""), ("Kim", "010\0")] {
+        let body = json!({ "email": "kim@x.kr", "password": "password1", "name": name, "phone": phone });
+        let refused = auth.post("/api/auth/register", body).await;
+        assert_eq!(refused.status, 400, "{}", refused.body);
+    }
+    assert_eq!(auth.register("kim@x.kr").await.status, 201);
 }

@@ -9,6 +9,7 @@ use crate::filter::Filter;
 use crate::membership;
 use crate::store::handover::{self, Guarded};
 use crate::store::memberships::{self, Verdict};
+use crate::store::owed;
 use crate::store::points::{self, Change, Deed, Unfit};
 use crate::store::purchases::Purchase;
 use crate::store::sales::{self, EventCopy};
@@ -57,12 +58,13 @@ impl Listener {
         paid: &PaymentConfirmed,
         reservation: Uuid,
     ) -> Result<(), HandleError> {
-        if let Some(sold) = settle::sold(tx, reservation, paid.user_id).await? {
+        if let Some(sold) = settle::sold(tx, reservation, paid.user_id, paid.payment_id).await? {
             self.points_for(tx, sold, paid.user_id, reservation).await;
             return Ok(());
         }
         let now = self.clock.now();
         let payment = Paid {
+            payment: Some(paid.payment_id),
             payer: Some(paid.user_id),
             amount: Some(paid.amount),
             method: &paid.payment_method,
@@ -71,7 +73,7 @@ impl Listener {
         match confirmed {
             Ok(settled) => {
                 self.forget_keys(&settled, "confirmed").await;
-                if let Some(sold) = settle::sold(tx, reservation, paid.user_id).await? {
+                if let Some(sold) = settle::sold(tx, reservation, paid.user_id, paid.payment_id).await? {
                     self.points_for(tx, sold, paid.user_id, reservation).await;
                 }
             }
@@ -147,6 +149,15 @@ impl Listener {
 
     async fn refunded(&self, tx: &mut PgConnection, event: &Envelope) -> Result<(), HandleError> {
         let refund: PaymentRefunded = event.decode()?;
+        self.undo(tx, &refund).await?;
+        if let Some(target) = refund.reservation_id.or(refund.reference_id) {
+            owed::heard(tx, target, refund.payment_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends what the payment had bought, if it still has it.
+    async fn undo(&self, tx: &mut PgConnection, refund: &PaymentRefunded) -> Result<(), HandleError> {
         let now = wire::at(self.clock.now());
         let (reservation, transfer) = match (refund.reservation_id, refund.reference_id) {
             (Some(reservation), _) => (Some(reservation), None),
@@ -163,7 +174,13 @@ impl Listener {
         let Some(reservation) = reservation else {
             return Ok(());
         };
-        match settle::cancel(tx, reservation, Cancel::Refunded { transfer }, now).await {
+        let how = Cancel::Refunded {
+            transfer,
+            payment: Some(refund.payment_id),
+        };
+        match settle::cancel(tx, reservation, how, now).await {
+            // A later payment bought the ticket, and its points with it.
+            Ok(settled) if settled.before.stands_on_another(Some(refund.payment_id)) => return Ok(()),
             Ok(settled) => self.forget_keys(&settled, "refunded").await,
             Err(SettleError::Store(error)) => return Err(error.into()),
             // A refund for something we never had: nothing to free.

@@ -1,6 +1,7 @@
 //! What booking tells others, written in the transaction that makes it true (R-MSG-02).
 
 use crate::reservation::PaymentStatus;
+use crate::store::owed::Owed;
 use crate::store::settle::Reservation;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -138,7 +139,7 @@ pub(crate) async fn cancelled(
         total_amount: before.total_amount,
         seat_ids: seats.to_vec(),
         reason: reason.to_owned(),
-        was_paid: before.payment_status == PaymentStatus::Completed,
+        was_paid: before.payment_status == PaymentStatus::Completed && before.total_amount > 0,
         transfer_id: before.transfer_id,
     };
     tell(conn, RESERVATION_CANCELLED, before, now, &payload).await
@@ -172,6 +173,46 @@ async fn tell(
     let now = Millis(now.timestamp_millis());
     let envelope = envelope(kind, reservation.id, Some(reservation.user_id), now, payload)?;
     outbox::enqueue(conn, RESERVATION_EVENTS, &envelope).await
+}
+
+/// A charge is owed that was told of before and not heard of since (R-JOB-02). Told as a payment that is turned down,
+/// which only payment listens to: who counts tickets or writes to people has heard of this one.
+pub(crate) async fn still_owed(
+    conn: &mut PgConnection,
+    owed: &Owed,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let charge = owed.charge;
+    let now = Millis(now.timestamp_millis());
+    if !charge.is_transfer {
+        let told = ReservationRejected {
+            reservation_id: charge.target,
+            payment_id: charge.payment,
+            reason: owed.reason.clone(),
+        };
+        let envelope = envelope(
+            RESERVATION_REJECTED,
+            charge.target,
+            Some(charge.payer),
+            now,
+            &told,
+        )?;
+        return outbox::enqueue(conn, RESERVATION_EVENTS, &envelope).await;
+    }
+    let Some(payment_id) = charge.payment else {
+        tracing::error!(transfer = %charge.target, user = %charge.payer,
+            "a refund is owed and its payment is not known");
+        return Ok(());
+    };
+    let told = PurchaseRejected {
+        reference_id: charge.target,
+        payment_id,
+        reason: owed.reason.clone(),
+    };
+    let envelope = Envelope::new(TRANSFER_REJECTED, "transfer", charge.target, now, &told)
+        .map_err(|error| sqlx::Error::Encode(error.into()))?
+        .by(charge.payer);
+    outbox::enqueue(conn, TRANSFER_EVENTS, &envelope).await
 }
 
 /// A ticket changed hands.

@@ -4,6 +4,7 @@
 //! these seats.
 
 mod change;
+mod free;
 
 use crate::events;
 use crate::expiry;
@@ -220,7 +221,7 @@ impl Holds {
                 if fresh {
                     metrics::counter!("urr_booking_holds_total", "outcome" => "won").increment(1);
                 }
-                return Ok((hold, fresh));
+                return Ok((self.or_sold(hold, user).await?, fresh));
             }
             Outcome::NotFound => Refusal::SeatNotFound,
             Outcome::Taken => Refusal::Taken,

@@ -11,6 +11,7 @@
 
 mod artists;
 pub mod by_house;
+pub mod called_off;
 pub mod consumer;
 mod events;
 pub mod expiry;
@@ -19,6 +20,7 @@ pub mod holds;
 mod http;
 pub mod map;
 pub mod membership;
+pub mod reconciliation;
 pub mod reservation;
 pub mod store;
 #[cfg(test)]
@@ -30,9 +32,11 @@ use consumer::Listener;
 use filter::Filter;
 use holds::{Defaults, Holds};
 use map::SeatMaps;
+use reconciliation::Reconciliation;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use urr_kit::events::{
     CATALOG_EVENTS, COMMUNITY_EVENTS, ConsumerConfig, PAYMENT_EVENTS, RedisStreams, consume, outbox,
 };
@@ -50,6 +54,14 @@ pub struct Config {
         default_value_t = 30_000
     )]
     pub cleanup_interval_ms: u64,
+
+    /// How often payments are compared and refunds not heard of asked for again, milliseconds (R-JOB-02).
+    #[arg(
+        long = "reservation-reconciliation-interval-ms",
+        env = "RESERVATION_RECONCILIATION_INTERVAL_MS",
+        default_value_t = 300_000
+    )]
+    pub reconciliation_interval_ms: u64,
 
     /// Length of a hold for events whose sale does not say, seconds.
     #[arg(long = "booking-hold-ttl-s", env = "BOOKING_HOLD_TTL_SECONDS", default_value_t = 300,
@@ -70,6 +82,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             cleanup_interval_ms: 30_000,
+            reconciliation_interval_ms: 300_000,
             hold_ttl_s: 300,
             seats_per_booking: 1,
             without_filter: false,
@@ -87,6 +100,8 @@ pub(crate) struct Booking {
     pub(crate) maps: SeatMaps,
     pub(crate) artists: Artists,
     pub(crate) defaults: Defaults,
+    /// Wakes the sweep of shows called off.
+    pub(crate) called_off: Arc<Notify>,
 }
 
 /// Starts booking: schema, filter, routes, sweep, relay, consumer.
@@ -118,6 +133,7 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
             Arc::clone(&clock),
         ),
         defaults,
+        called_off: Arc::default(),
     };
     let sweep = expiry::run(
         pool.clone(),
@@ -126,11 +142,31 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
         Duration::from_millis(config.cleanup_interval_ms.max(10)),
         ctx.shutdown.clone(),
     );
+    let called_off = called_off::run(
+        pool.clone(),
+        filter.clone(),
+        Arc::clone(&clock),
+        Arc::clone(&booking.called_off),
+        Duration::from_millis(config.cleanup_interval_ms.max(10)),
+        ctx.shutdown.clone(),
+    );
+    let reconciliation = Reconciliation::new(
+        pool.clone(),
+        ctx.internal(),
+        &ctx.settings.urls.payment,
+        Arc::clone(&clock),
+    )
+    .run(
+        Duration::from_millis(config.reconciliation_interval_ms.max(10)),
+        ctx.shutdown.clone(),
+    );
     let listener = Arc::new(Listener::new(filter, Arc::clone(&clock)));
     let bus = Arc::new(RedisStreams::new(redis.clone()));
     let heard = ConsumerConfig::new("booking", [PAYMENT_EVENTS, CATALOG_EVENTS, COMMUNITY_EVENTS]);
     let tasks = vec![
         Task::new("booking-sweep", sweep),
+        Task::new("booking-called-off", called_off),
+        Task::new("booking-reconciliation", reconciliation),
         outbox::relay(pool.clone(), bus, Arc::clone(&clock), ctx.shutdown.clone()),
         consume(heard, pool, redis, listener, clock, ctx.shutdown.clone()),
     ];

@@ -54,6 +54,9 @@ pub enum Refusal {
     /// Other seats were chosen after the payment had begun.
     #[error("The price of the reservation has changed")]
     PriceChanged,
+    /// Another payment paid it: this one goes back.
+    #[error("The reservation has been paid already")]
+    PaidBefore,
     /// The show does not take place.
     #[error("The event has been cancelled")]
     EventCancelled,
@@ -103,10 +106,11 @@ impl Status {
 }
 
 impl PaymentStatus {
-    /// After a cancellation: what was paid is to be paid back.
+    /// After a cancellation: what was paid, KRW, is to be paid back; nothing is as good as paid back.
     #[must_use]
-    pub const fn cancelled(self) -> Self {
+    pub const fn cancelled(self, total: i64) -> Self {
         match self {
+            Self::Completed if total == 0 => Self::Refunded,
             Self::Completed => Self::RefundRequested,
             other => other,
         }

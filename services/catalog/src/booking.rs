@@ -32,8 +32,15 @@ impl From<Refused> for ApiError {
                 let message = message.clone();
                 Self::with_status(*status, message).with_source(error)
             }
-            _ => Self::unavailable("Booking is not available. Nothing was changed; please retry.")
-                .with_source(error),
+            // It was never called.
+            InternalError::Resting { .. } | InternalError::Unreachable { connected: false, .. } => {
+                Self::unavailable("Booking is not available. Nothing was changed; please retry.")
+                    .with_source(error)
+            }
+            _ => Self::unavailable(
+                "Booking gave no answer. It may have done what was asked; please look before you retry.",
+            )
+            .with_source(error),
         }
     }
 }
@@ -169,7 +176,7 @@ impl Booking {
         Ok(made.ticket_type)
     }
 
-    /// Cancels every reservation of an event; paid ones are refunded by the events that follow.
+    /// Has booking give back every reservation of an event, paid ones with a refund. Answers how many there are.
     pub(crate) async fn cancel_reservations(&self, event: Uuid) -> Result<u64, Refused> {
         let url = self.url(&format!("admin/reservations/cancel-by-event/{event}"));
         let cancelled: Cancelled = self.client.post_json(&url, &json!({})).await?;

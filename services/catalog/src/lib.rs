@@ -25,7 +25,7 @@ pub use music::MusicConfig;
 
 use std::{sync::Arc, time::Duration};
 use urr_kit::{
-    Ctx, Service, StartError, Task,
+    Ctx, Redis, Service, StartError, Task,
     clock::SharedClock,
     events::{RedisStreams, outbox},
 };
@@ -68,6 +68,8 @@ impl Default for Config {
 
 struct Inner {
     store: store::Store,
+    /// The event bus, for its dead letters.
+    redis: Redis,
     booking: booking::Booking,
     clock: SharedClock,
     lists: cache::Cache<public::ListKey, serde_json::Value>,
@@ -99,6 +101,7 @@ pub async fn start(ctx: &Ctx, config: Config) -> Result<Service, StartError> {
     let redis = ctx.redis().await?;
     let app: App = Arc::new(Inner {
         store: store::Store::new(pool.clone()),
+        redis: redis.clone(),
         booking: booking::Booking::new(ctx.internal(), &ctx.settings.urls.booking),
         clock: ctx.clock.clone(),
         lists: cache::Cache::new(),

@@ -193,12 +193,12 @@ impl Store {
         .await
     }
 
-    pub(crate) async fn delete_event(tx: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
-        let done = sqlx::query("DELETE FROM events WHERE id = $1")
+    /// Answers the event as it was.
+    pub(crate) async fn delete_event(tx: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Event>> {
+        sqlx::query_as("DELETE FROM events WHERE id = $1 RETURNING *")
             .bind(id)
-            .execute(tx)
-            .await?;
-        Ok(done.rows_affected() == 1)
+            .fetch_optional(tx)
+            .await
     }
 
     pub(crate) async fn set_prices(tx: &mut PgConnection, id: Uuid, prices: Prices) -> sqlx::Result<()> {

@@ -20,6 +20,7 @@ const BUCKETS_MAX: usize = 200_000;
 /// What is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
+    Join,
     Login,
     Reads,
     QueueLook,
@@ -32,7 +33,9 @@ enum Kind {
 impl Kind {
     fn of(method: &Method, path: &str) -> Self {
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        if matches!(path, "/api/auth/login" | "/api/auth/register") {
+        if is_join(method, path) {
+            Self::Join
+        } else if matches!(path, "/api/auth/login" | "/api/auth/register") {
             Self::Login
         } else if under(path, "/api/queue") {
             if reads { Self::QueueLook } else { Self::QueueMove }
@@ -64,6 +67,8 @@ impl Kind {
             Self::QueueLook => 60,
             Self::QueueMove | Self::Profile => 100,
             Self::Booking => 20,
+            // Places are by visitor, not by account.
+            Self::Join => 0,
             Self::Login | Self::Reads | Self::Other => 200,
         }
     }
@@ -71,12 +76,19 @@ impl Kind {
     /// Calls a second from one address; 0 means no limit.
     const fn per_address(self, config: &Config) -> u32 {
         match self {
+            Self::Join => config.burst_joins_per_s,
             Self::Login => config.burst_login_per_s,
             Self::Reads => config.burst_reads_per_s,
             Self::Booking => config.burst_booking_per_s,
             Self::QueueLook | Self::QueueMove | Self::Profile | Self::Other => config.burst_other_per_s,
         }
     }
+}
+
+/// Whether the call can take a place in a line. Of the waiting room's calls it alone is counted: polls
+/// are paced by a budget.
+pub(crate) fn is_join(method: &Method, path: &str) -> bool {
+    *method == Method::POST && under(path, "/vwr-api/vwr/assign")
 }
 
 pub(crate) struct Bursts {
@@ -114,7 +126,8 @@ impl Bursts {
         };
         // Who is logged in is counted by name; carriers put thousands behind one address. But one
         // address with many accounts is what seats are grabbed with.
-        let by_address = matches!(caller, Caller::Address(_)) || matches!(kind, Kind::Login | Kind::Booking);
+        let by_address =
+            matches!(caller, Caller::Address(_)) || matches!(kind, Kind::Join | Kind::Login | Kind::Booking);
         let per_address = if by_address && !is_ours(address) {
             kind.per_address(&self.config)
         } else {
@@ -200,9 +213,34 @@ mod tests {
         }
     }
 
+    /// A join without a name takes a new place each time.
+    #[test]
+    fn a_line_is_stuffed_from_one_address_at_a_hundred_a_second_and_no_faster() {
+        let bursts = Bursts::new(Config::default());
+        let path = "/vwr-api/vwr/assign/0190a0c4-0000-7000-8000-000000000000";
+        let join = |caller, now| bursts.allows(&Method::POST, path, caller, STREET, now);
+        let taken = (0..5000)
+            .filter(|i| join(Caller::Address(STREET), NOW.plus_ms(*i)))
+            .count();
+        assert!((500..=600).contains(&taken), "{taken} in five seconds");
+        // Logging in is no way around it.
+        let later = NOW.plus_s(60);
+        let taken = (0..500)
+            .filter(|_| join(Caller::User(Uuid::new_v4()), later))
+            .count();
+        assert_eq!(taken, 100);
+        let free = Bursts::new(Config {
+            burst_joins_per_s: 0,
+            ..Config::default()
+        });
+        assert!((0..5000).all(|_| free.allows(&Method::POST, path, Caller::Address(STREET), STREET, NOW)));
+    }
+
     #[test]
     fn kinds_are_those_of_the_requirements() {
         for (method, path, kind) in [
+            (Method::POST, "/vwr-api/vwr/assign/x", Kind::Join),
+            (Method::GET, "/vwr-api/vwr/check/x/y", Kind::Other),
             (Method::POST, "/api/auth/login", Kind::Login),
             (Method::GET, "/api/events/x", Kind::Reads),
             (Method::GET, "/api/queue/status/x", Kind::QueueLook),

@@ -67,7 +67,7 @@ pub struct Config {
     pub general_rpm: u32,
 
     /// Log-ins and registrations per second from one address; 0 for no limit. Carriers share
-    /// addresses among thousands, hence the four settings per address (R-GW-06).
+    /// addresses among thousands, hence the five settings per address (R-GW-06).
     #[arg(
         long = "burst-login-per-s",
         env = "URR_BURST_LOGIN_PER_S",
@@ -90,6 +90,15 @@ pub struct Config {
         default_value_t = 50
     )]
     pub burst_booking_per_s: u32,
+
+    /// Joins of waiting rooms per second from one address; 0 for no limit. Each can take a place, so
+    /// what comes faster than a crowd behind one carrier's address is a line being stuffed.
+    #[arg(
+        long = "burst-joins-per-s",
+        env = "URR_BURST_JOINS_PER_S",
+        default_value_t = 100
+    )]
+    pub burst_joins_per_s: u32,
 
     /// Other calls per second from one address; 0 for no limit.
     #[arg(
@@ -114,6 +123,7 @@ impl Default for Config {
             burst_login_per_s: 10,
             burst_reads_per_s: 300,
             burst_booking_per_s: 50,
+            burst_joins_per_s: 100,
             burst_other_per_s: 100,
         }
     }

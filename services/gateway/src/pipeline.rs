@@ -2,7 +2,7 @@
 
 use crate::{
     Config,
-    bursts::Bursts,
+    bursts::{Bursts, is_join},
     caller::{self, Caller},
     denylist::Denylist,
     dispatch::Dispatch,
@@ -39,7 +39,7 @@ use urr_kit::{
 struct Gateway {
     tokens: AccessTokens,
     denylist: Denylist,
-    bursts: Bursts,
+    bursts: Arc<Bursts>,
     limiter: Limiter,
     trusted_proxies: Vec<IpAddr>,
     clock: SharedClock,
@@ -63,17 +63,23 @@ pub async fn start(ctx: &Ctx, config: &Config, backends: Backends) -> Result<Ser
     };
     let gate = GuardLayer::new(Arc::new(Gate), keys, Arc::clone(&clock));
     let inside = Dispatch::new(backends, Proxy::new(), deadline, Arc::clone(&clock));
+    let bursts = Arc::new(Bursts::new(config.clone()));
+    let joins = waiting_room::Joins {
+        bursts: Arc::clone(&bursts),
+        trusted_proxies: config.trusted_proxies.clone(),
+        clock: Arc::clone(&clock),
+    };
     let gateway = Arc::new(Gateway {
         tokens: AccessTokens::new(&ctx.secrets),
         denylist: Denylist::new(redis.clone()),
-        bursts: Bursts::new(config.clone()),
+        bursts,
         limiter: Limiter::new(redis, config.clone()),
         trusted_proxies: config.trusted_proxies.clone(),
         clock,
         inside: gate.layer(Innermost::new(inside)),
     });
     let router = Router::new().fallback(handle).with_state(gateway);
-    let router = waiting_room::mount(layers::apply(router, config)?, &direct, config)?;
+    let router = waiting_room::mount(layers::apply(router, config)?, &direct, config, joins)?;
     // Whether load may be sent here is asked of the front door.
     let router = match urr_kit::load_consent::from_env()? {
         Some(consent) => router.merge(consent),
@@ -109,7 +115,8 @@ impl Gateway {
             Caller::User(known.identity.user_id)
         });
         let limited = Category::of(method, path);
-        if limited.is_some() && !self.bursts.allows(method, path, caller, address, now) {
+        let is_counted = limited.is_some() || is_join(method, path);
+        if is_counted && !self.bursts.allows(method, path, caller, address, now) {
             return Err(too_many(1));
         }
         let (allowed, denied) = tokio::join!(self.allows(limited, caller, now), async {
@@ -136,7 +143,7 @@ impl Gateway {
     }
 }
 
-fn too_many(retry_after_s: u32) -> ApiError {
+pub(crate) fn too_many(retry_after_s: u32) -> ApiError {
     ApiError::too_many_requests("Rate limit exceeded").with_field("retryAfter", json!(retry_after_s))
 }
 

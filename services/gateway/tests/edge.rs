@@ -310,6 +310,64 @@ async fn the_waiting_room_has_no_limit_but_its_pacing() {
     }
 }
 
+/// Each join can take a place; polls stay free.
+#[tokio::test]
+async fn joins_are_counted_by_address_wherever_the_waiting_room_is() {
+    for is_remote in [false, true] {
+        let bed = TestBed::new().await;
+        let vwr = if is_remote {
+            Backend::Remote(bed.serve(echo()).await)
+        } else {
+            Backend::Mounted(echo())
+        };
+        let config = Config {
+            burst_joins_per_s: 3,
+            ..Config::default()
+        };
+        let service = urr_gateway::start(&bed.ctx(), &config, Backends::from([(Room::Vwr, vwr)]))
+            .await
+            .unwrap();
+        let status = async |method: Method, path: &str, from: [u8; 4]| {
+            let mut request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("origin", "http://localhost:3000");
+            let peer = std::net::SocketAddr::from((from, 4711));
+            request = request.extension(axum::extract::ConnectInfo(peer));
+            let answer = service.router.clone().oneshot(empty(request)).await.unwrap();
+            assert!(answer.headers().contains_key("access-control-allow-origin"));
+            answer.status()
+        };
+        let street = [203, 0, 113, 9];
+        for _ in 0..3 {
+            assert_eq!(
+                status(Method::POST, "/vwr-api/vwr/assign/a", street).await,
+                StatusCode::OK
+            );
+        }
+        assert_eq!(
+            status(Method::POST, "/vwr-api/vwr/assign/a", street).await,
+            StatusCode::TOO_MANY_REQUESTS
+        );
+        for _ in 0..20 {
+            assert_eq!(
+                status(Method::GET, "/vwr-api/vwr/check/a/b", street).await,
+                StatusCode::OK
+            );
+        }
+        let elsewhere = [203, 0, 113, 10];
+        assert_eq!(
+            status(Method::POST, "/vwr-api/vwr/assign/a", elsewhere).await,
+            StatusCode::OK
+        );
+        bed.clock().advance_ms(400);
+        assert_eq!(
+            status(Method::POST, "/vwr-api/vwr/assign/a", street).await,
+            StatusCode::OK
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_waiting_room_is_reached_with_its_own_path_parameters_only() {
     async fn one(urr_kit::extract::Path(id): urr_kit::extract::Path<Uuid>) -> String {

@@ -6,10 +6,11 @@ use crate::secrets::Secrets;
 use crate::service::health::{Health, Probe};
 use crate::settings::Settings;
 use crate::start::StartError;
-use crate::store::{Dynamo, Redis, postgres};
+use crate::store::{Dynamo, Redis, postgres, redis};
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The context of a process. Cheap to clone.
@@ -27,6 +28,7 @@ pub struct Ctx {
     internal: reqwest::Client,
     breakers: Breakers,
     health: Health,
+    redis_patience: Duration,
 }
 
 impl Ctx {
@@ -45,6 +47,7 @@ impl Ctx {
             internal: http_builder().no_proxy().build().map_err(StartError::Http)?,
             breakers: Breakers::default(),
             health: Health::default(),
+            redis_patience: redis::RESPONSE_TIMEOUT,
         })
     }
 
@@ -59,11 +62,20 @@ impl Ctx {
         }
     }
 
+    /// The same context with another time that an answer of Redis may take.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn with_redis_patience(self, redis_patience: Duration) -> Self {
+        Self {
+            redis_patience,
+            ..self
+        }
+    }
+
     /// A pool on the schema of `service`: role and schema made if an admin URL is set, the kit's
     /// tables and the service's migrations applied. `/health` watches it from now on.
     ///
     /// # Errors
-    /// When the database cannot be used, or its schema is newer than this binary.
+    /// When the database cannot be used, or a migration failed or was edited.
     pub async fn postgres(&self, service: &'static str, migrator: &Migrator) -> Result<PgPool, StartError> {
         let pool = postgres::connect(&self.settings, service, migrator).await?;
         self.health.watch(Probe::Postgres(pool.clone()));
@@ -75,7 +87,8 @@ impl Ctx {
     /// # Errors
     /// When Redis cannot be reached.
     pub async fn redis(&self) -> Result<Redis, StartError> {
-        let redis = Redis::connect(&self.settings.redis_url, &self.settings.key_prefix).await?;
+        let (url, prefix) = (&self.settings.redis_url, &self.settings.key_prefix);
+        let redis = Redis::connect_with(url, prefix, self.redis_patience).await?;
         self.health.watch(Probe::Redis(redis.clone()));
         Ok(redis)
     }

@@ -20,6 +20,7 @@ pub type ApiResult<T> = Result<T, ApiError>;
 
 const INTERNAL: &str = "Internal server error";
 const UNAVAILABLE: &str = "Service temporarily unavailable. Please retry.";
+const NOT_TEXT: &str = "The request holds characters that cannot be stored";
 
 /// A failed request: a status, a sentence for the client, and the cause for us.
 #[derive(Debug)]
@@ -174,10 +175,14 @@ impl IntoResponse for ApiError {
 }
 
 impl From<sqlx::Error> for ApiError {
-    /// An engine that cannot be reached is worth a retry (503); anything else is a defect of ours.
+    /// An engine that cannot be reached is worth a retry (503); a text that Postgres cannot hold is
+    /// the caller's (400): 5xx open breakers, so a caller must not be able to make them. Anything
+    /// else is a defect of ours.
     fn from(error: sqlx::Error) -> Self {
         if is_unreachable(&error) {
             Self::unavailable(UNAVAILABLE).with_source(error)
+        } else if is_not_text(&error) {
+            Self::bad_request(NOT_TEXT).with_source(error)
         } else {
             Self::internal(error)
         }
@@ -209,6 +214,13 @@ pub(crate) fn is_unreachable(error: &sqlx::Error) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether a parameter held what no text of Postgres can: a NUL. JSON, paths and queries may carry one.
+fn is_not_text(error: &sqlx::Error) -> bool {
+    // character_not_in_repertoire, and untranslatable_character for `\u0000` in jsonb.
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == "22021" || code == "22P05")
 }
 
 /// An error and all its causes, outermost first, in one line.

@@ -50,17 +50,6 @@ pub enum StartError {
         #[source]
         source: sqlx::migrate::MigrateError,
     },
-    /// The schema was migrated by a newer release than this one.
-    #[error(
-        "the schema of `{service}` is newer than this binary (migration {version} is unknown to it): \
-         run the newer release, or restore the schema this one knows"
-    )]
-    SchemaNewer {
-        /// Which service's schema.
-        service: &'static str,
-        /// The first applied migration this binary does not know.
-        version: i64,
-    },
     /// A migration that was applied before has been edited since.
     #[error(
         "migration {version} of `{service}` differs from the one that was applied: \

@@ -15,6 +15,7 @@ use crate::engines::{DynamoEngine, EngineOptions, Engines, RedisCluster};
 use crate::secrets::Secrets;
 use crate::service::Task;
 use crate::settings::{ServiceUrls, Settings};
+use crate::store::redis::RESPONSE_TIMEOUT;
 use axum::Router;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,6 +27,9 @@ use urr_core::time::Millis;
 
 /// Connections per pool: a test needs a few, and hundreds of tests share the server's 400.
 const POOL_MAX: u32 = 4;
+
+/// What an answer of the shared Redis may take: nobody kills it, but the whole machine may stand still.
+const REDIS_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all tests of this process share.
 struct Shared {
@@ -160,7 +164,8 @@ impl TestBed {
         let clock = Arc::new(ManualClock::at(now));
         let secrets = Secrets::generate().expect("random secrets pass the checks");
         let ctx = Ctx::new(settings, secrets, Arc::clone(&clock) as SharedClock)
-            .unwrap_or_else(|error| panic!("no context: {}", crate::error::chain(&error)));
+            .unwrap_or_else(|error| panic!("no context: {}", crate::error::chain(&error)))
+            .with_redis_patience(REDIS_PATIENCE);
         Self {
             ctx,
             clock,
@@ -183,15 +188,19 @@ impl TestBed {
                     .unwrap_or_else(|error| panic!("no cluster for tests: {}", crate::error::chain(&error)))
             })
             .await;
-        Self::at(now).await.with_redis(&cluster.url())
+        let mut bed = Self::at(now).await.with_redis(&cluster.url());
+        bed.ctx = bed.ctx.clone().with_redis_patience(REDIS_PATIENCE);
+        bed
     }
 
-    /// The same world with another Redis, for example one that the test is going to kill.
+    /// The same world with another Redis, for example one that the test is going to kill: its
+    /// answers are waited for no longer than in earnest.
     #[must_use]
     pub fn with_redis(mut self, url: &str) -> Self {
         self.ctx = self
             .ctx
-            .with_settings(|settings| url.clone_into(&mut settings.redis_url));
+            .with_settings(|settings| url.clone_into(&mut settings.redis_url))
+            .with_redis_patience(RESPONSE_TIMEOUT);
         self
     }
 

@@ -87,25 +87,21 @@ async fn replicas_that_start_together_migrate_once() {
 }
 
 #[tokio::test]
-async fn a_schema_newer_than_the_binary_stops_the_start_and_says_so() {
-    // R-DATA-02.
+async fn a_release_that_is_taken_back_starts_on_the_newer_schema_but_not_on_an_edited_one() {
+    // R-DEP-01, R-DATA-02.
     let bed = TestBed::new().await;
     let (old, new) = (
         ["CREATE TABLE a (n int)"],
         ["CREATE TABLE a (n int)", "CREATE TABLE b (n int)"],
     );
     bed.ctx().postgres("booking", &migrator(&new)).await.unwrap();
-    let error = bed.ctx().postgres("booking", &migrator(&old)).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StartError::SchemaNewer {
-                service: "booking",
-                version: 2
-            }
-        ),
-        "{error}"
-    );
+    let pool = bed.ctx().postgres("booking", &migrator(&old)).await.unwrap();
+    sqlx::query("INSERT INTO a VALUES (1)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    // And the newer one again, which finds its own migration applied.
+    bed.ctx().postgres("booking", &migrator(&new)).await.unwrap();
     let error = bed
         .ctx()
         .postgres("booking", &migrator(&["SELECT 1", new[1]]))
@@ -115,6 +111,25 @@ async fn a_schema_newer_than_the_binary_stops_the_start_and_says_so() {
         matches!(error, StartError::SchemaEdited { version: 1, .. }),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_text_that_postgres_cannot_hold_is_the_callers_fault() {
+    // C§15.22. A 500 here would let one caller open the gateway's breaker for everybody.
+    let bed = TestBed::new().await;
+    let pool = bed.ctx().postgres("booking", &migrator(&[])).await.unwrap();
+    for statement in ["SELECT $1::text", "SELECT $1::text::jsonb"] {
+        let text = if statement.ends_with("jsonb") {
+            r#""\u0000""#
+        } else {
+            "a\0b"
+        };
+        let refused = sqlx::query(statement).bind(text).execute(&pool).await;
+        let error = ApiError::from(refused.unwrap_err());
+        assert_eq!(error.status().as_u16(), 400, "{statement}");
+    }
+    let defect = sqlx::query("SELECT nothing").execute(&pool).await;
+    assert_eq!(ApiError::from(defect.unwrap_err()).status().as_u16(), 500);
 }
 
 #[tokio::test]

@@ -221,7 +221,12 @@ async fn cancel(
     JsonOrDefault(body): JsonOrDefault<CancelBody>,
 ) -> ApiResult<Body<Value>> {
     let reason: String = match body.cancel_reason {
-        Some(reason) if !reason.trim().is_empty() => reason.chars().take(REASON_MAX).collect(),
+        Some(reason) if !reason.trim().is_empty() => reason
+            .chars()
+            // It goes through booking, the database and the provider; none of them needs a control character.
+            .filter(|c| !c.is_control())
+            .take(REASON_MAX)
+            .collect(),
         _ => "user-request".to_owned(),
     };
     let payment =

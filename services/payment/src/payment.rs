@@ -132,6 +132,7 @@ pub struct Payment {
     pub toss_approved_at: Option<DateTime<Utc>>,
     pub toss_response: Option<Value>,
     pub refund_reason: Option<String>,
+    pub refund_refusals: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -158,6 +159,17 @@ impl Payment {
     #[must_use]
     pub fn charge_idempotency_key(&self) -> String {
         format!("{}-{}", self.id, self.attempt)
+    }
+
+    /// Names the request to give the money back. The provider gives the answer of the first request
+    /// to every repeat of it, so after a no the next one must be another; that a payment is given
+    /// back once is its own rule.
+    #[must_use]
+    pub fn refund_idempotency_key(&self) -> String {
+        match self.refund_refusals {
+            0 => format!("{}-refund", self.id),
+            refusals => format!("{}-refund-{refusals}", self.id),
+        }
     }
 
     /// This payment once the provider has approved the charge.

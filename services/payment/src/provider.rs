@@ -27,8 +27,8 @@ pub enum Charge {
     NotSent,
     /// Nobody knows yet.
     Unknown,
-    /// The provider does not know the payment (now; a lost request may still arrive).
-    NotFound,
+    /// The provider has not seen the request to charge (now; a lost one may still arrive).
+    NotSeen,
 }
 
 /// A charge that was made.
@@ -43,12 +43,17 @@ pub struct Approval {
 }
 
 /// What the provider says about a refund.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refund {
     /// Given back, now or before.
     Done,
-    /// Ask again later.
+    /// No usable answer: ask again soon.
     Unknown,
+    /// A no. Nothing was given back, and the same request will not get another answer.
+    Refused {
+        /// The provider's code, for example `NOT_CANCELABLE_PAYMENT`.
+        code: String,
+    },
     /// There is nothing to give back.
     NothingCharged,
 }
@@ -62,6 +67,9 @@ pub struct Exchange {
     pub request: Value,
     /// Status and body received, or what kept them from arriving.
     pub response: Value,
+    /// Whether the provider is there and answers, whatever it says: what the breaker counts. Not the
+    /// verdict: a refusal leaves open what becomes of the money and is an answer all the same.
+    pub answered: bool,
 }
 
 /// A client of the provider.
@@ -126,6 +134,7 @@ impl Provider {
             action: "confirm",
             request: body,
             response: reply.for_log(),
+            answered: reply.is_answer(),
         };
         let charge = match reply {
             Reply::NotSent => Charge::NotSent,
@@ -139,7 +148,7 @@ impl Provider {
                     tracing::error!("the payment provider refuses TOSS_SECRET_KEY");
                     Charge::NotSent
                 }
-                code if (400..500).contains(&status) && status != 408 && status != 429 => Charge::Declined {
+                code if is_refusal(status) => Charge::Declined {
                     code: code.to_owned(),
                 },
                 _ => Charge::Unknown,
@@ -160,10 +169,11 @@ impl Provider {
             action: "query",
             request: json!({ "paymentKey": payment.key() }),
             response: reply.for_log(),
+            answered: reply.is_answer(),
         };
         let charge = match reply {
             Reply::Body(200, body) => read_payment(payment, body),
-            Reply::Body(404, _) => Charge::NotFound,
+            Reply::Body(404, _) => Charge::NotSeen,
             Reply::Body(..) | Reply::NotSent | Reply::Lost => Charge::Unknown,
         };
         (charge, exchange)
@@ -173,17 +183,22 @@ impl Provider {
     pub async fn refund(&self, payment: &Payment, reason: &str) -> (Refund, Exchange) {
         let path = format!("/v1/payments/{}/cancel", encode(payment.key()));
         let body = json!({ "cancelReason": reason });
-        let reply = self.post(&path, &format!("{}-refund", payment.id), &body).await;
+        let reply = self.post(&path, &payment.refund_idempotency_key(), &body).await;
         let exchange = Exchange {
             action: "cancel",
             request: body,
             response: reply.for_log(),
+            answered: reply.is_answer(),
         };
         let refund = match &reply {
             Reply::Body(200, _) => Refund::Done,
-            Reply::Body(_, body) => match code(body) {
+            Reply::Body(status, body) => match code(body) {
                 "ALREADY_CANCELED_PAYMENT" => Refund::Done,
                 "NOT_FOUND_PAYMENT" => Refund::NothingCharged,
+                "IDEMPOTENT_REQUEST_PROCESSING" => Refund::Unknown,
+                code if is_refusal(*status) => Refund::Refused {
+                    code: code.to_owned(),
+                },
                 _ => Refund::Unknown,
             },
             Reply::NotSent | Reply::Lost => Refund::Unknown,
@@ -215,7 +230,17 @@ impl Provider {
     }
 }
 
+/// Whether an answer with this status is a no that stays one: not a server's trouble, and not "later".
+const fn is_refusal(status: u16) -> bool {
+    matches!(status, 400..=499) && status != 408 && status != 429
+}
+
 impl Reply {
+    /// R-RES-01: a 4xx does not count against the provider, unless it says "too many".
+    const fn is_answer(&self) -> bool {
+        matches!(self, Self::Body(status, _) if *status < 500 && *status != 429)
+    }
+
     fn for_log(&self) -> Value {
         match self {
             Self::Body(status, body) => json!({ "status": status, "body": body }),
@@ -243,7 +268,9 @@ fn read_payment(payment: &Payment, body: Value) -> Charge {
             response: body,
         }),
         // With a second attempt the decline may be the first one's, and the second still on its way.
-        "ABORTED" if payment.attempt > 1 => Charge::NotFound,
+        "ABORTED" if payment.attempt > 1 => Charge::NotSeen,
+        // The widget has made the payment known, and no request to charge it has come.
+        "READY" | "IN_PROGRESS" => Charge::NotSeen,
         "CANCELED" | "ABORTED" | "EXPIRED" => Charge::Declined { code: toss.status },
         _ => Charge::Unknown,
     }
@@ -267,7 +294,24 @@ fn encode(segment: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::encode;
+    use super::{Reply, Value, encode};
+
+    #[test]
+    fn a_no_is_an_answer_and_only_silence_and_trouble_are_not() {
+        // R-RES-01, C§15.23.
+        for (status, answered) in [
+            (200, true),
+            (400, true),
+            (403, true),
+            (404, true),
+            (429, false),
+            (500, false),
+            (503, false),
+        ] {
+            assert_eq!(Reply::Body(status, Value::Null).is_answer(), answered, "{status}");
+        }
+        assert!(!Reply::Lost.is_answer() && !Reply::NotSent.is_answer());
+    }
 
     #[test]
     fn a_key_cannot_leave_its_path_segment() {

@@ -4,9 +4,13 @@
 //! makes two callers queue, and the condition makes the second one see that it is too late. `None`
 //! always means "somebody else was first"; callers reload and answer from what they find.
 
+mod owed;
+
+pub(crate) use owed::{CLAIM_MAX, Debt};
+
 use serde_json::Value;
+use sqlx::PgPool;
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgPool};
 use urr_core::time::Millis;
 use urr_kit::events::{Envelope, PAYMENT_EVENTS, outbox};
 use urr_kit::wire;
@@ -16,16 +20,13 @@ use crate::outgoing;
 use crate::payment::{Payment, Target};
 use crate::provider::Exchange;
 
-/// Rows the recovery task takes at once: at the provider's 80 ms and one after the other this is
-/// four seconds of work, well inside [`CHECK_LEASE_MS`].
-const CLAIM_MAX: i64 = 50;
 /// How long a claimed row is left alone by other replicas, and the pause between two looks at a
 /// row whose provider or booking does not answer.
 pub(crate) const CHECK_LEASE_MS: i64 = 15_000;
 
 const COLUMNS: &str = "id, order_id, payment_type, reservation_id, reference_id, user_id, event_id, \
     amount, payment_key, method, status, attempt, confirming_since, fulfilled_at, toss_status, \
-    toss_approved_at, toss_response, refund_reason, created_at, updated_at";
+    toss_approved_at, toss_response, refund_reason, refund_refusals, created_at, updated_at";
 
 /// The payments of this service.
 #[derive(Debug, Clone)]
@@ -124,7 +125,8 @@ impl Store {
     }
 
     /// Inserts a pending payment, or returns the live one for the same target and payer. Its amount
-    /// follows the target's as long as nothing was charged.
+    /// follows the target's as long as nothing was charged. Asking again does not touch a payment under way:
+    /// its age tells whether it is overdue.
     pub(crate) async fn prepare(&self, new: &NewPayment<'_>, now: Millis) -> sqlx::Result<Payment> {
         let reservation = matches!(new.target.kind, crate::PaymentType::Reservation);
         let statement = sqlx::AssertSqlSafe(format!(
@@ -133,7 +135,9 @@ impl Store {
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) \
              ON CONFLICT (COALESCE(reservation_id, reference_id), user_id) WHERE status <> 'refunded' \
              DO UPDATE SET amount = CASE WHEN p.status IN ('pending', 'failed') \
-                 THEN EXCLUDED.amount ELSE p.amount END, updated_at = EXCLUDED.updated_at \
+                 THEN EXCLUDED.amount ELSE p.amount END, \
+                 updated_at = CASE WHEN p.status IN ('pending', 'failed') \
+                 THEN EXCLUDED.updated_at ELSE p.updated_at END \
              RETURNING {COLUMNS}"
         ));
         sqlx::query_as(statement)
@@ -264,119 +268,6 @@ impl Store {
         .execute(&self.pool)
         .await?;
         Ok(())
-    }
-
-    /// confirmed (or, for a charge of the wrong amount, confirming) -> refunding.
-    pub(crate) async fn decide_refund(
-        &self,
-        id: Uuid,
-        reason: &str,
-        now: Millis,
-    ) -> sqlx::Result<Option<Payment>> {
-        sqlx::query_as(update(
-            "status = 'refunding', refund_reason = $3, next_check_at = $4 \
-             WHERE id = $1 AND status IN ('confirmed', 'confirming')",
-        ))
-        .bind(id)
-        .bind(wire::at(now))
-        .bind(reason)
-        .bind(wire::at(now.plus_ms(CHECK_LEASE_MS)))
-        .fetch_optional(&self.pool)
-        .await
-    }
-
-    /// Decides the refund of a paid reservation in the consumer's transaction; the recovery task
-    /// carries it out at its next look. True when there was something to refund.
-    pub(crate) async fn decide_refund_of_reservation(
-        tx: &mut PgConnection,
-        reservation: Uuid,
-        reason: &str,
-        now: Millis,
-    ) -> sqlx::Result<bool> {
-        let done = sqlx::query(
-            "UPDATE payments SET updated_at = $2, status = 'refunding', refund_reason = $3, \
-             next_check_at = $2 WHERE reservation_id = $1 AND status = 'confirmed'",
-        )
-        .bind(reservation)
-        .bind(wire::at(now))
-        .bind(reason)
-        .execute(tx)
-        .await?;
-        Ok(done.rows_affected() > 0)
-    }
-
-    /// The same for a payment that bought nothing.
-    pub(crate) async fn decide_refund_of_payment(
-        tx: &mut PgConnection,
-        id: Uuid,
-        reason: &str,
-        now: Millis,
-    ) -> sqlx::Result<bool> {
-        let done = sqlx::query(
-            "UPDATE payments SET updated_at = $2, status = 'refunding', refund_reason = $3, \
-             next_check_at = $2 WHERE id = $1 AND status = 'confirmed'",
-        )
-        .bind(id)
-        .bind(wire::at(now))
-        .bind(reason)
-        .execute(tx)
-        .await?;
-        Ok(done.rows_affected() > 0)
-    }
-
-    /// The same for what `user` paid for a transfer.
-    pub(crate) async fn decide_refund_of_transfer(
-        tx: &mut PgConnection,
-        transfer: Uuid,
-        user: Uuid,
-        reason: &str,
-        now: Millis,
-    ) -> sqlx::Result<bool> {
-        // By the index of live payments, whose expression this is.
-        let done = sqlx::query(
-            "UPDATE payments SET updated_at = $2, status = 'refunding', refund_reason = $4, next_check_at = $2 \
-             WHERE COALESCE(reservation_id, reference_id) = $1 AND user_id = $3 \
-               AND payment_type = 'transfer' AND status = 'confirmed'",
-        )
-        .bind(transfer)
-        .bind(wire::at(now))
-        .bind(user)
-        .bind(reason)
-        .execute(tx)
-        .await?;
-        Ok(done.rows_affected() > 0)
-    }
-
-    /// refunding -> refunded, in the caller's transaction (the event goes with it).
-    pub(crate) async fn record_refund(
-        tx: &mut PgConnection,
-        id: Uuid,
-        now: Millis,
-    ) -> sqlx::Result<Option<Payment>> {
-        sqlx::query_as(update(
-            "status = 'refunded', toss_status = 'CANCELED', refunded_at = $2, \
-             next_check_at = NULL WHERE id = $1 AND status = 'refunding'",
-        ))
-        .bind(id)
-        .bind(wire::at(now))
-        .fetch_optional(tx)
-        .await
-    }
-
-    /// Takes rows that are owed something and leases them; other replicas skip them meanwhile.
-    pub(crate) async fn claim_owed(&self, now: Millis) -> sqlx::Result<Vec<Payment>> {
-        let statement = sqlx::AssertSqlSafe(format!(
-            "UPDATE payments SET next_check_at = $2 WHERE id IN ( \
-                 SELECT id FROM payments WHERE next_check_at <= $1 \
-                 ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED) \
-             RETURNING {COLUMNS}"
-        ));
-        sqlx::query_as(statement)
-            .bind(wire::at(now))
-            .bind(wire::at(now.plus_ms(CHECK_LEASE_MS)))
-            .bind(CLAIM_MAX)
-            .fetch_all(&self.pool)
-            .await
     }
 
     /// Keeps one exchange with the provider.

@@ -20,7 +20,7 @@ use urr_kit::events::{
 use urr_kit::testing::eventually;
 use world::World;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn booking_that_does_not_answer_confirms_by_the_event() {

@@ -235,6 +235,37 @@ async fn refusals_are_clear_and_leak_nothing() {
 }
 
 #[tokio::test]
+async fn a_nul_in_a_path_or_a_body_is_the_callers_fault_and_nobody_elses_outage() {
+    // C§15.22: the gateway counts 5xx, and its breaker closes a service to everybody.
+    let world = World::new().await;
+    let api = Api::new(&world).await;
+    let (user, reservation) = world.hold().await;
+    let order = api.prepare(user, reservation, PRICE).await.1["orderId"].clone();
+    let nul = "k\0";
+    let path = "/api/payments/order/%00";
+    assert_eq!(
+        refusal(api.call(Some(user), "GET", path, Value::Null).await).0,
+        400
+    );
+    assert_eq!(refusal(api.confirm(user, &json!(nul), "k", PRICE).await).0, 400);
+    assert_eq!(refusal(api.confirm(user, &order, nul, PRICE).await).0, 400);
+    let path = "/api/payments/%00/cancel";
+    assert_eq!(
+        refusal(api.call(Some(user), "POST", path, Value::Null).await).0,
+        400
+    );
+    // Nothing was begun, and in a reason it is left out.
+    assert_eq!(api.confirm(user, &order, "k", PRICE).await.0, 200);
+    let reason = json!({ "cancelReason": "so\0so" });
+    assert_eq!(
+        api.call(Some(user), "POST", "/api/payments/k/cancel", reason)
+            .await
+            .0,
+        200
+    );
+}
+
+#[tokio::test]
 async fn instant_methods_pay_at_once_and_once_where_they_are_offered() {
     // R-PAY-11.
     let mut world = World::new().await;

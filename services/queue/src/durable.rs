@@ -14,13 +14,24 @@ use urr_kit::{error::chain, state::rooms::Rooms};
 
 /// How long an answer holds. A sale is announced minutes before anybody can stand in its line.
 const FRESH_MS: i64 = 10_000;
+/// How long nobody asks again after there was no answer, so that a crowd does not wait for it one by one.
+const UNKNOWN_MS: i64 = 1_000;
 /// Events remembered; forgotten as a whole when full, which costs one read each.
 const EVENTS_MAX: usize = 4096;
 
-/// Events by whether there is a record.
+/// Whether an event has a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Record {
+    There,
+    Absent,
+    /// DynamoDB did not say.
+    Unknown,
+}
+
+/// Which events have a record.
 pub(crate) struct Durable {
     rooms: Option<Rooms>,
-    known: Mutex<HashMap<SaleId, (bool, Millis)>>,
+    known: Mutex<HashMap<SaleId, (Record, Millis)>>,
 }
 
 impl Durable {
@@ -32,32 +43,43 @@ impl Durable {
         }
     }
 
-    /// Whether there is a record. If DynamoDB does not answer either, the event is served as one
-    /// without a sale.
-    pub(crate) async fn has_sale(&self, sale: SaleId, now: Millis) -> bool {
+    /// Whether the event may be that of a sale: it is, or DynamoDB does not say. Only who has read that there
+    /// is no record goes by the defaults (R-QUE-13: never free entry). A sale whose limits Redis
+    /// has is served all the same.
+    pub(crate) async fn may_be_a_sale(&self, sale: SaleId, now: Millis) -> bool {
         let Some(rooms) = &self.rooms else { return false };
         let remembered = self.known().get(&sale).copied();
-        if let Some((exists, at)) = remembered
-            && (0..FRESH_MS).contains(&now.since(at))
+        if let Some((record, at)) = remembered
+            && (0..record.fresh_ms()).contains(&now.since(at))
         {
-            return exists;
+            return record != Record::Absent;
         }
-        let exists = match rooms.get(sale).await {
-            Ok(room) => room.is_some(),
+        let record = match rooms.get(sale).await {
+            Ok(Some(_)) => Record::There,
+            Ok(None) => Record::Absent,
             Err(error) => {
                 tracing::debug!(%sale, error = chain(&error), "the waiting room's record cannot be read");
-                false
+                Record::Unknown
             }
         };
         let mut known = self.known();
         if known.len() >= EVENTS_MAX {
             known.clear();
         }
-        known.insert(sale, (exists, now));
-        exists
+        known.insert(sale, (record, now));
+        record != Record::Absent
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<SaleId, (bool, Millis)>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<SaleId, (Record, Millis)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    const fn fresh_ms(self) -> i64 {
+        match self {
+            Self::There | Self::Absent => FRESH_MS,
+            Self::Unknown => UNKNOWN_MS,
+        }
     }
 }

@@ -17,10 +17,15 @@ use urr_core::{sale::SaleId, time::Millis};
 use urr_kit::state::limits::Limits;
 use uuid::Uuid;
 
-/// Lines remembered; forgotten as a whole when full.
+/// Lines remembered. When full, those of events that nobody declared are forgotten, then all.
 const LINES_MAX: usize = 1024;
 /// How old the head of a line may be for a poll to be answered from it (law `free-poll`).
 const HEAD_FRESH_MS: i64 = 1000;
+/// From here on count the places of people who have had their turn (`AGAIN` of the script). They raise no
+/// watermark, so whether one of them is in, Redis must say.
+const TURN_AGAIN: u64 = 1 << 40;
+/// How long Redis keeps an event's line that nobody declared, once it is over (`STRANGERS_KEPT_S` of the script).
+const STRANGERS_KEPT_MS: i64 = 600_000;
 /// Locks over the people of one line, so that polls on several cores seldom meet.
 const SHARDS: usize = 16;
 
@@ -53,11 +58,13 @@ impl Lines {
             return known;
         }
         self.known.rcu(|known| {
-            let mut known = if known.len() >= LINES_MAX {
-                HashMap::new()
-            } else {
-                HashMap::clone(known)
-            };
+            let mut known = HashMap::clone(known);
+            if known.len() >= LINES_MAX {
+                known.retain(|_, line| line.has_limits());
+            }
+            if known.len() >= LINES_MAX {
+                known.clear();
+            }
             known.entry(sale).or_insert_with(|| Arc::clone(&line));
             known
         });
@@ -139,7 +146,8 @@ impl Line {
         let Some(head) = head.as_deref() else { return ask };
         let is_fresh = (0..HEAD_FRESH_MS).contains(&now.since(head.asked_at));
         let position = waiter.place.position;
-        if !is_fresh || head.view.life != waiter.life || position <= head.view.watermark {
+        let may_be_in = position <= head.view.watermark || position >= TURN_AGAIN;
+        if !is_fresh || head.view.life != waiter.life || may_be_in {
             return ask;
         }
         waiter.heard_at = now;
@@ -174,12 +182,22 @@ impl Line {
         });
     }
 
+    /// The line's numbers as last told, unless Redis has let go of such a line by now: nobody declared it, and it was
+    /// not looked at from here for longer than it is kept. Then there is nothing to be given back.
+    pub(crate) fn living_head(&self, now: Millis) -> Option<View> {
+        let head = self.head.load();
+        let head = head.as_deref()?;
+        let is_kept = head.view.configured || now.since(head.asked_at) < STRANGERS_KEPT_MS;
+        is_kept.then_some(head.view)
+    }
+
     /// Takes in a survey.
     pub(crate) fn survey(&self, ladder: Ladder) {
         self.ladder.store(Some(Arc::new(ladder)));
     }
 
     /// The line's numbers as last told.
+    #[cfg(test)]
     pub(crate) fn head(&self) -> Option<View> {
         self.head.load().as_deref().map(|head| head.view)
     }

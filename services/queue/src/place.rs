@@ -8,6 +8,7 @@ use urr_core::{
     time::Millis,
     token::{Keyring, tier1},
 };
+use uuid::Uuid;
 
 /// Set by the waiting page; other clients send the header.
 const COOKIE_NAME: &str = "urr-vwr-token";
@@ -18,14 +19,25 @@ const TOKENS_MAX: usize = 4;
 
 /// The place that a genuine, living tier-1 token for `sale` proves, if one was sent. Whether its
 /// line is the present one is checked where the limits are known: in the script.
-pub(crate) fn of_request(headers: &HeaderMap, keys: &Keyring, sale: SaleId, now: Millis) -> Option<Place> {
+///
+/// A name that a browser made up is nobody's but his who was told the token. An account's id is: others see it, and
+/// whoever says it at the door is given the place that its owner took. So such a place is its owner's only.
+pub(crate) fn of_request(
+    headers: &HeaderMap,
+    keys: &Keyring,
+    sale: SaleId,
+    user: Uuid,
+    now: Millis,
+) -> Option<Place> {
+    let is_anothers = |name: &str| Uuid::try_parse(name).is_ok_and(|owner| owner != user);
     let header = headers.get(HEADER_NAME).and_then(|value| value.to_str().ok());
     let cookies = cookies(headers, COOKIE_NAME);
     header
         .into_iter()
         .chain(cookies)
         .take(TOKENS_MAX)
-        .find_map(|token| tier1::verify(keys, token, sale, now).ok())
+        .filter_map(|token| tier1::verify(keys, token, sale, now).ok())
+        .find(|claims| !is_anothers(&claims.uid))
         .map(|claims| Place {
             position: claims.pos,
             epoch: claims.epoch,
@@ -35,7 +47,6 @@ pub(crate) fn of_request(headers: &HeaderMap, keys: &Keyring, sale: SaleId, now:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     const NOW: Millis = Millis(1_800_000_000_000);
 
@@ -44,15 +55,23 @@ mod tests {
     }
 
     fn token(sale: SaleId, now: Millis) -> String {
-        tier1::issue(&keys(), &tier1::Claims::new(sale, "kim", 7, 2, now, 600))
+        token_of("anon-kim", sale, now)
+    }
+
+    fn token_of(name: &str, sale: SaleId, now: Millis) -> String {
+        tier1::issue(&keys(), &tier1::Claims::new(sale, name, 7, 2, now, 600))
     }
 
     fn place(headers: &[(&'static str, String)], sale: SaleId) -> Option<Place> {
+        place_for(Uuid::new_v4(), headers, sale)
+    }
+
+    fn place_for(user: Uuid, headers: &[(&'static str, String)], sale: SaleId) -> Option<Place> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        of_request(&map, &keys(), sale, NOW)
+        of_request(&map, &keys(), sale, user, NOW)
     }
 
     #[test]
@@ -82,5 +101,26 @@ mod tests {
             None
         );
         assert_eq!(place(&[], sale), None);
+    }
+
+    #[test]
+    fn a_place_taken_under_an_accounts_id_is_that_accounts_only() {
+        // Ids of accounts stand in public posts; whoever says one at the door is told its place.
+        let (sale, owner) = (Uuid::new_v4(), Uuid::new_v4());
+        for name in [owner.to_string(), owner.simple().to_string().to_uppercase()] {
+            let stolen = ("x-vwr-token", token_of(&name, sale, NOW));
+            assert!(
+                place_for(owner, std::slice::from_ref(&stolen), sale).is_some(),
+                "{name}"
+            );
+            assert_eq!(
+                place_for(Uuid::new_v4(), std::slice::from_ref(&stolen), sale),
+                None,
+                "{name}"
+            );
+            // It does not hide a place of one's own.
+            let own = ("cookie", format!("urr-vwr-token={}", token(sale, NOW)));
+            assert!(place(&[stolen, own], sale).is_some());
+        }
     }
 }

@@ -5,60 +5,88 @@
 //! there is no lock to lose (R-QUE-04): a dead replica delays nobody, and a tick that fails is
 //! simply the next one's work (R-QUE-13).
 //!
-//! A tick is one bounded run of the script. A line with more to do comes again in the next round,
-//! behind every other line that is due, so a long line does not slow another.
+//! A tick is one bounded run of the script. A line with more to do comes again behind every other line
+//! that is due, so a long line does not slow another. Nor does one that gets no answer: nobody waits for a
+//! tick but its own line. Declared sales come before events that somebody merely joined; of these, as
+//! anybody may join any, only some are ticked in a second, drawn anew each time.
 
-use crate::store::{Act, Gate, Store, StoreError, View};
-use futures::{StreamExt as _, stream};
-use metrics::{counter, gauge};
+mod line;
+
+#[cfg(test)]
+pub(crate) use line::label;
+
+use crate::store::{Store, StoreError, View};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use line::{Due, attend};
+use metrics::counter;
 use std::{
-    collections::HashMap,
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
-use urr_core::{admission::Limits, sale::SaleId, time::Millis};
+use urr_core::{sale::SaleId, time::Millis};
 use urr_kit::{SharedClock, error::chain};
 
-/// How often the list of lines is read again.
+/// How often the lists of lines are read again.
 const LIST_EVERY: Duration = Duration::from_secs(1);
 
-/// Lines ticked by one process. Ten at once are required (R-QUE-10); beyond this a process could
+/// Declared sales ticked by one process. Ten at once are required (R-QUE-10); beyond this a process could
 /// not keep its intervals.
 pub(crate) const LINES_MAX: usize = 256;
+
+/// Other lines ticked by one process in a second. All of them, unless there are more: then each has its turn
+/// now and then. That is enough for it: who joins a line finds out in the same call whether there is room.
+pub(crate) const STRANGERS_MAX: usize = 128;
 
 /// Ticks in flight at once; they share one connection anyway.
 const TICKS_AT_ONCE: usize = 16;
 
-/// A line in which somebody waits is ticked at least this often: a slot that fell silent stays
-/// empty for half of it on average, which over a slot's life of tens of seconds is below 1 %.
-const WAITED_FOR_MS: u64 = 100;
+/// A tick without an answer for so long is not counted as one of these: its node of the cluster may be
+/// dead, and each line has but one tick in flight.
+const STRAGGLES: Duration = Duration::from_millis(100);
 
 /// After a failure: Redis comes back at any instant, and an opening may have been missed.
-const RETRY_MS: i64 = 100;
+const RETRY: Duration = Duration::from_millis(100);
 
-/// How often a line in which somebody waits is surveyed, so that positions are told at most 1 s late.
-const SURVEY_MS: i64 = 1000;
-
-/// How often people who fell silent are forgotten here.
-const SWEEP_MS: i64 = 60_000;
-
-/// Ticks every line on the list.
+/// Ticks every line on the lists.
 pub(crate) struct Ticker {
     store: Arc<Store>,
     clock: SharedClock,
     interval_ms: u64,
-    lines: HashMap<SaleId, Due>,
-    listed_at: Option<Instant>,
+    lines: HashMap<SaleId, Line>,
+    flying: FuturesUnordered<BoxFuture<'static, Landed>>,
+    /// When the lists are read again; `None` while they are being read.
+    list_at: Option<Instant>,
     failing: bool,
+    /// Whose ticks get no answer.
+    #[cfg(test)]
+    pub(crate) stuck: HashSet<SaleId>,
 }
 
-/// When a line is next attended to.
-#[derive(Debug, Clone, Copy)]
-struct Due {
-    tick: Millis,
-    survey: Millis,
-    sweep: Millis,
+/// A line as its ticker sees it.
+struct Line {
+    due: Due,
+    is_declared: bool,
+    /// Since when a tick is in flight.
+    flying_since: Option<Instant>,
+}
+
+/// What has come back.
+enum Landed {
+    Lists(Lists),
+    Tick {
+        sale: SaleId,
+        at: Millis,
+        outcome: Result<Option<View>, StoreError>,
+    },
+}
+
+/// They may lie on two nodes of a cluster: one that is dead does not hide the other's.
+struct Lists {
+    declared: Result<Vec<SaleId>, StoreError>,
+    drawn: Result<Vec<SaleId>, StoreError>,
 }
 
 impl Ticker {
@@ -68,89 +96,189 @@ impl Ticker {
             clock,
             interval_ms,
             lines: HashMap::new(),
-            listed_at: None,
+            flying: FuturesUnordered::new(),
+            list_at: Some(Instant::now()),
             failing: false,
+            #[cfg(test)]
+            stuck: HashSet::new(),
         }
     }
 
     /// Ticks until `shutdown`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         loop {
-            let pause = self.round().await;
+            self.read_lists();
+            let pause = self.start_ticks();
             tokio::select! {
                 () = shutdown.cancelled() => return,
+                Some(landed) = self.flying.next() => self.land(landed),
                 () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
-    /// Ticks what is due, each line once; returns how long nothing will be.
+    /// Ticks what is due, each line once, and waits for all of it; returns how long nothing will be.
+    #[cfg(test)]
     pub(crate) async fn round(&mut self) -> Duration {
-        if let Err(error) = self.read_list().await {
-            self.failed(&error);
+        self.read_lists();
+        while let Some(landed) = self.flying.next().await {
+            self.land(landed);
         }
         let now = self.clock.now();
-        let due: Vec<(SaleId, Due)> = self
-            .lines
-            .iter()
-            .filter(|(_, due)| due.tick <= now)
-            .map(|(sale, due)| (*sale, *due))
-            .collect();
-        let store = &self.store;
-        let ticked: Vec<_> = stream::iter(due)
-            .map(|(sale, due)| async move { (sale, due, attend(store, sale, due, now).await) })
-            .buffer_unordered(TICKS_AT_ONCE)
-            .collect()
-            .await;
-        for (sale, mut due, outcome) in ticked {
-            match outcome {
-                Ok(Some(view)) => {
-                    self.failing = false;
-                    due.tick = next_tick(&view, now, self.interval_ms);
-                    due.survey = after(due.survey, now, SURVEY_MS);
-                    due.sweep = after(due.sweep, now, SWEEP_MS);
-                    self.lines.insert(sale, due);
-                }
-                Ok(None) => {
-                    self.lines.remove(&sale);
-                }
-                Err(error) => {
-                    self.failed(&error);
-                    due.tick = now.plus_ms(RETRY_MS);
-                    self.lines.insert(sale, due);
-                }
+        for sale in self.due(now) {
+            if self.flying.len() >= TICKS_AT_ONCE
+                && let Some(landed) = self.flying.next().await
+            {
+                self.land(landed);
             }
+            self.start(sale, now);
+        }
+        while let Some(landed) = self.flying.next().await {
+            self.land(landed);
         }
         self.pause()
     }
 
-    /// Adds the lines that are new on the list. None is dropped for missing there: a line leaves
-    /// when it is over, and a Redis that lost the list lost the lines with it.
-    async fn read_list(&mut self) -> Result<(), StoreError> {
-        if self.listed_at.is_some_and(|at| at.elapsed() < LIST_EVERY) {
-            return Ok(());
-        }
-        let mut listed = self.store.listed().await?;
-        if listed.len() > LINES_MAX {
-            tracing::error!(lines = listed.len(), most = LINES_MAX, "too many lines to tick");
-            listed = self.store.declared_first(listed).await;
-            listed.truncate(LINES_MAX);
-        }
-        self.listed_at = Some(Instant::now());
+    /// Starts as many of the ticks that are due as may be in flight; returns how long nothing more will be
+    /// to start unless something lands.
+    fn start_ticks(&mut self) -> Duration {
         let now = self.clock.now();
-        for sale in listed {
-            self.lines.entry(sale).or_insert_with(|| Due {
-                tick: now,
-                survey: now,
-                sweep: now.plus_ms(SWEEP_MS),
-            });
+        let prompt = self.lines.values().filter(|line| line.is_prompt()).count();
+        let (due, room) = (self.due(now), TICKS_AT_ONCE.saturating_sub(prompt));
+        for sale in due.iter().take(room) {
+            self.start(*sale, now);
         }
-        Ok(())
+        let pause = if due.len() > room { STRAGGLES } else { self.pause() };
+        let until_listing = |at: Instant| at.saturating_duration_since(Instant::now());
+        self.list_at.map_or(pause, |at| pause.min(until_listing(at)))
     }
 
+    /// The lines to tick, in the order in which they come.
+    fn due(&self, now: Millis) -> Vec<SaleId> {
+        let is_due = |line: &Line| line.flying_since.is_none() && line.due.tick <= now;
+        let lines = self.lines.iter().filter(|(_, line)| is_due(line));
+        let mut due: Vec<_> = lines
+            .map(|(sale, line)| (Reverse(line.is_declared), line.due.tick, *sale))
+            .collect();
+        due.sort_unstable();
+        due.into_iter().map(|(.., sale)| sale).collect()
+    }
+
+    fn start(&mut self, sale: SaleId, now: Millis) {
+        let Some(line) = self.lines.get_mut(&sale) else {
+            return;
+        };
+        line.flying_since = Some(Instant::now());
+        let (store, due, is_declared) = (Arc::clone(&self.store), line.due, line.is_declared);
+        #[cfg(test)]
+        let is_stuck = self.stuck.contains(&sale);
+        let tick = async move {
+            #[cfg(test)]
+            if is_stuck {
+                std::future::pending::<()>().await;
+            }
+            let outcome = attend(&store, sale, due, is_declared, now).await;
+            Landed::Tick {
+                sale,
+                at: now,
+                outcome,
+            }
+        };
+        self.flying.push(tick.boxed());
+    }
+
+    /// Has the lists read, when it is time to.
+    fn read_lists(&mut self) {
+        if self.list_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        self.list_at = None;
+        let store = Arc::clone(&self.store);
+        let read = async move {
+            let drawn = store.listed(LINES_MAX + STRANGERS_MAX);
+            let (declared, drawn) = tokio::join!(store.declared(), drawn);
+            Landed::Lists(Lists { declared, drawn })
+        };
+        self.flying.push(read.boxed());
+    }
+
+    fn land(&mut self, landed: Landed) {
+        match landed {
+            Landed::Lists(Lists { declared, drawn }) => {
+                let complete = declared.is_ok() && drawn.is_ok();
+                self.list_at = Some(Instant::now() + if complete { LIST_EVERY } else { RETRY });
+                match declared {
+                    Ok(declared) => self.take_up_declared(&declared),
+                    Err(error) => self.failed(&error),
+                }
+                match drawn {
+                    Ok(drawn) => self.take_up_strangers(&drawn),
+                    Err(error) => self.failed(&error),
+                }
+            }
+            Landed::Tick { sale, at, outcome } => self.ticked(sale, at, outcome),
+        }
+    }
+
+    /// None is dropped for missing on the list: such a line leaves when it is over, and a Redis that lost
+    /// the list lost the lines with it.
+    fn take_up_declared(&mut self, declared: &[SaleId]) {
+        if declared.len() > LINES_MAX {
+            tracing::error!(lines = declared.len(), most = LINES_MAX, "too many lines to tick");
+        }
+        let now = self.clock.now();
+        for sale in declared.iter().take(LINES_MAX) {
+            let line = self.lines.entry(*sale).or_insert_with(|| Line::at_once(now));
+            line.is_declared = true;
+        }
+    }
+
+    /// Those that were not drawn again make room.
+    fn take_up_strangers(&mut self, drawn: &[SaleId]) {
+        let is_declared = |sale: &SaleId| self.lines.get(sale).is_some_and(|line| line.is_declared);
+        let drawn: HashSet<SaleId> = drawn
+            .iter()
+            .copied()
+            .filter(|sale| !is_declared(sale))
+            .take(STRANGERS_MAX)
+            .collect();
+        self.lines
+            .retain(|sale, line| line.is_declared || line.flying_since.is_some() || drawn.contains(sale));
+        let now = self.clock.now();
+        for sale in drawn {
+            self.lines.entry(sale).or_insert_with(|| Line::at_once(now));
+        }
+    }
+
+    fn ticked(&mut self, sale: SaleId, at: Millis, outcome: Result<Option<View>, StoreError>) {
+        match outcome {
+            Ok(Some(view)) => {
+                self.failing = false;
+                if let Some(line) = self.lines.get_mut(&sale) {
+                    line.flying_since = None;
+                    line.is_declared |= view.configured;
+                    line.due = line.due.next(&view, at, self.interval_ms);
+                }
+            }
+            Ok(None) => {
+                self.lines.remove(&sale);
+            }
+            Err(error) => {
+                self.failed(&error);
+                if let Some(line) = self.lines.get_mut(&sale) {
+                    line.flying_since = None;
+                    let retry = if line.is_declared { RETRY } else { LIST_EVERY };
+                    line.due.tick = at.plus_ms(i64::try_from(retry.as_millis()).unwrap_or(i64::MAX));
+                }
+            }
+        }
+    }
+
+    /// Until the next line is due, those in flight aside.
     fn pause(&self) -> Duration {
         let now = self.clock.now();
-        let until_due = self.lines.values().map(|due| due.tick.since(now).max(0)).min();
+        let resting = self.lines.values().filter(|line| line.flying_since.is_none());
+        let until_due = resting.map(|line| line.due.tick.since(now).max(0)).min();
         let until_due = until_due.map_or(LIST_EVERY, |ms| Duration::from_millis(ms.unsigned_abs()));
         until_due.min(LIST_EVERY)
     }
@@ -165,90 +293,17 @@ impl Ticker {
     }
 }
 
-/// `due`, or `every_ms` from now if that is past.
-fn after(due: Millis, now: Millis, every_ms: i64) -> Millis {
-    if due <= now { now.plus_ms(every_ms) } else { due }
-}
-
-/// Ticks one line, tells Redis who was heard here, and measures the line when that is due; `None`
-/// when it needs no more ticks.
-async fn attend(store: &Store, sale: SaleId, due: Due, now: Millis) -> Result<Option<View>, StoreError> {
-    let view = tick(store, sale, now).await?;
-    if view.is_none() {
-        return Ok(None);
+impl Line {
+    const fn at_once(now: Millis) -> Self {
+        Self {
+            due: Due::at_once(now),
+            is_declared: false,
+            flying_since: None,
+        }
     }
-    store.tell_heard(sale, now).await?;
-    if due.sweep <= now {
-        let line = store.lines.get_or_blank(sale);
-        line.forget_silent(now, store.waiting_silence_ms());
-    }
-    if due.survey <= now && view.as_ref().is_some_and(|view| view.waiting > 0) {
-        store.survey(sale, now).await?;
-    }
-    Ok(view)
-}
 
-async fn tick(store: &Store, sale: SaleId, now: Millis) -> Result<Option<View>, StoreError> {
-    let view = store.act(sale, Act::Tick, now).await?;
-    counter!("urr_queue_admitted_total").increment(view.moved);
-    report(sale, &view);
-    if !is_over(&view) {
-        return Ok(Some(view));
-    }
-    store.unlist(sale).await?;
-    // Somebody may have joined between the two: then whoever listed the line before we took it
-    // off did so in vain.
-    let again = store.act(sale, Act::Retire, now).await?;
-    if is_over(&again) {
-        store.lines.forget(sale);
-        return Ok(None);
-    }
-    store.list(sale).await?;
-    Ok(Some(again))
-}
-
-/// What a line is called in metrics. A name stays until the process ends, and anybody may join any event, so
-/// only declared sales have one.
-pub(crate) fn label(sale: SaleId, view: &View) -> Option<String> {
-    view.configured.then(|| sale.to_string())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "people in a line are far below 2^52")]
-fn report(sale: SaleId, view: &View) {
-    let Some(label) = label(sale, view) else { return };
-    gauge!("urr_queue_waiting", "sale" => label.clone()).set(view.waiting as f64);
-    gauge!("urr_queue_active", "sale" => label.clone()).set(view.active as f64);
-    // Some other replica's clock, or one of ours that stood still: an alert is set on a second.
-    gauge!("urr_queue_clock_behind_ms", "sale" => label).set(view.behind_ms as f64);
-}
-
-/// Nobody is there, and without a new join nobody will be.
-fn is_over(view: &View) -> bool {
-    let may_still_open = view.configured && view.gate != Gate::Closed;
-    view.waiting == 0 && view.active == 0 && !may_still_open
-}
-
-/// At once if there is more to do, often enough to lose neither rate nor slots, at the interval
-/// otherwise, and at the opening exactly.
-fn next_tick(view: &View, now: Millis, interval_ms: u64) -> Millis {
-    if view.more {
-        return now;
-    }
-    let limits = Limits {
-        rate_per_s: view.rate_per_s,
-        burst: view.burst,
-        cap: view.cap,
-    };
-    let idle = view.waiting == 0;
-    let every_ms = if idle {
-        interval_ms
-    } else {
-        interval_ms.min(limits.tick_ms()).min(WAITED_FOR_MS)
-    };
-    let next = now.plus_ms(i64::try_from(every_ms).unwrap_or(i64::MAX));
-    if view.opens_at > now {
-        next.min(view.opens_at)
-    } else {
-        next
+    /// Whether a tick of it is in flight that may still be answered in time.
+    fn is_prompt(&self) -> bool {
+        self.flying_since.is_some_and(|since| since.elapsed() < STRAGGLES)
     }
 }

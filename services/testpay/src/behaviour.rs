@@ -29,8 +29,35 @@ pub struct Behaviour {
     pub charge_then_hang_next: u32,
     /// The next n refunds fail with a server error, and are not made.
     pub refuse_cancel_next: u32,
+    /// The next n refunds are refused with a 403, as a card company refuses, and are not made. A repeat of
+    /// the same request is refused for good, by its idempotency key.
+    pub forbid_cancel_next: u32,
+    /// What a query says of a charge that was lost on the way in: a payment by the widget is known before it
+    /// is charged. Absent: 404, as of a payment by no widget.
+    pub lost_waits_as: Option<Waiting>,
     /// Every call fails with a server error, and does nothing.
     pub unavailable: bool,
+}
+
+/// A payment that the widget has made known and nobody has asked to charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Waiting {
+    /// The payer has not authenticated yet.
+    Ready,
+    /// The payer has.
+    InProgress,
+}
+
+/// What happens to one refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelFate {
+    /// Made, as far as the ledger allows.
+    Tried,
+    /// A server error; not made.
+    Failed,
+    /// Refused; not made.
+    Forbidden,
 }
 
 /// What happens to one charge.
@@ -111,12 +138,19 @@ impl Dice {
         }
     }
 
-    /// Whether the next refund fails.
-    pub fn cancel_fails(&mut self) -> bool {
-        let left = &mut self.behaviour.refuse_cancel_next;
-        let fails = *left > 0;
-        *left = left.saturating_sub(1);
-        fails
+    /// Decides the next refund and uses up the counter that decided it.
+    pub fn cancel_fate(&mut self) -> CancelFate {
+        let next = &mut self.behaviour;
+        for (counter, fate) in [
+            (&mut next.refuse_cancel_next, CancelFate::Failed),
+            (&mut next.forbid_cancel_next, CancelFate::Forbidden),
+        ] {
+            if *counter > 0 {
+                *counter -= 1;
+                return fate;
+            }
+        }
+        CancelFate::Tried
     }
 }
 

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use urr_kit::clock::SharedClock;
 
 use crate::Config;
-use crate::behaviour::{Behaviour, Dice, Fate};
+use crate::behaviour::{Behaviour, CancelFate, Dice, Fate, Waiting};
 use crate::ledger::{Ledger, Payment, Refusal, Status};
 
 /// How long a call that is "never answered" holds its connection. Longer than any client waits
@@ -45,6 +45,9 @@ struct Book {
     /// each payment); keys beyond the bound are not remembered, and the ledger's own rules hold.
     answers: HashMap<String, Answer>,
     answers_max: usize,
+    /// Payments of which a charge was lost, by key, if [`Behaviour::lost_waits_as`] says so. Bounded by the
+    /// faults a test asks for.
+    waiting: HashMap<String, Value>,
 }
 
 type Answer = (StatusCode, Value);
@@ -75,6 +78,7 @@ impl Provider {
                 dice: Dice::new(config),
                 answers: HashMap::new(),
                 answers_max: config.ledger_max.saturating_mul(2),
+                waiting: HashMap::new(),
             }),
         }))
     }
@@ -140,6 +144,10 @@ async fn confirm(
         }
         let fate = book.dice.charge_fate();
         if fate == Fate::Lost {
+            if let Some(state) = book.dice.behaviour().lost_waits_as {
+                let known = waiting(&request, state);
+                book.waiting.insert(request.payment_key.clone(), known);
+            }
             return ((StatusCode::GATEWAY_TIMEOUT, Value::Null), true);
         }
         let declined = fate == Fate::Declined;
@@ -176,8 +184,14 @@ async fn cancel(
         if let Some(seen) = key.as_ref().and_then(|k| book.answers.get(k)) {
             return seen.clone();
         }
-        if book.dice.cancel_fails() {
-            return error(StatusCode::INTERNAL_SERVER_ERROR, "FAILED_REFUND_PROCESS");
+        match book.dice.cancel_fate() {
+            CancelFate::Tried => {}
+            CancelFate::Failed => return error(StatusCode::INTERNAL_SERVER_ERROR, "FAILED_REFUND_PROCESS"),
+            CancelFate::Forbidden => {
+                let answer = error(StatusCode::FORBIDDEN, "NOT_CANCELABLE_PAYMENT");
+                book.remember(key, &answer);
+                return answer;
+            }
         }
         let result = book
             .ledger
@@ -193,7 +207,10 @@ async fn cancel(
 }
 
 async fn by_key(State(provider): State<Provider>, Path(payment_key): Path<String>) -> Response {
-    found(provider.book(|book| book.ledger.by_key(&payment_key).map(wire)))
+    found(provider.book(|book| {
+        let charged = book.ledger.by_key(&payment_key).map(wire);
+        charged.or_else(|| book.waiting.get(&payment_key).cloned())
+    }))
 }
 
 async fn by_order(State(provider): State<Provider>, Path(order_id): Path<String>) -> Response {
@@ -257,6 +274,21 @@ fn error(status: StatusCode, code: &str) -> Answer {
 fn refuse(status: StatusCode, code: &str) -> Response {
     let (status, body) = error(status, code);
     (status, Json(body)).into_response()
+}
+
+/// A payment that waits for its charge, as Toss writes it.
+fn waiting(request: &ConfirmRequest, state: Waiting) -> Value {
+    json!({
+        "paymentKey": request.payment_key,
+        "orderId": request.order_id,
+        "status": state,
+        "totalAmount": request.amount,
+        "balanceAmount": request.amount,
+        "currency": "KRW",
+        "method": "카드",
+        "approvedAt": null,
+        "cancels": null,
+    })
 }
 
 /// A payment as Toss writes it (the fields merchants read).

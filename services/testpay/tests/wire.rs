@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use urr_kit::clock::ManualClock;
+use urr_kit::testing::eventually;
 use urr_testpay::Config;
+
+/// How long anything may take on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
 
 struct Merchant {
     url: String,
@@ -33,7 +37,7 @@ impl Merchant {
             .basic_auth("sk_test", Some(""))
             .header("Idempotency-Key", key)
             .json(&body)
-            .timeout(Duration::from_millis(500))
+            .timeout(SOON)
             .send()
             .await
             .unwrap();
@@ -45,6 +49,11 @@ impl Merchant {
         let answer = request.basic_auth("sk_test", Some("")).send().await;
         answer.unwrap().json().await.unwrap()
     }
+}
+
+async fn behave(toss: &Merchant, behaviour: Value) {
+    let set = toss.http.put(format!("{}/admin/behaviour", toss.url));
+    assert!(set.json(&behaviour).send().await.unwrap().status().is_success());
 }
 
 fn charge(key: &str, order: &str) -> Value {
@@ -95,16 +104,29 @@ async fn a_silent_charge_is_in_the_ledger_and_a_lost_one_is_not() {
         .put(format!("{}/admin/behaviour", toss.url))
         .json(&faults);
     assert!(set.send().await.unwrap().status().is_success());
-    for order in ["lost", "silent"] {
-        let call = toss
-            .http
-            .post(format!("{}/v1/payments/confirm", toss.url))
-            .basic_auth("sk_test", Some(""))
-            .json(&charge(order, order))
-            .timeout(Duration::from_millis(100))
-            .send();
-        assert!(call.await.unwrap_err().is_timeout(), "{order} was answered");
-    }
+    // The first to arrive is lost.
+    let call = |order: &str| {
+        let request = toss.http.post(format!("{}/v1/payments/confirm", toss.url));
+        tokio::spawn(
+            request
+                .basic_auth("sk_test", Some(""))
+                .json(&charge(order, order))
+                .send(),
+        )
+    };
+    let lost = call("lost");
+    eventually(SOON, "the loss", async || {
+        toss.get("/admin/behaviour").await["hangNext"] == 0
+    })
+    .await;
+    let silent = call("silent");
+    eventually(SOON, "the charge", async || {
+        toss.get("/ledger").await[0].is_object()
+    })
+    .await;
+    assert!(!lost.is_finished() && !silent.is_finished(), "one was answered");
+    lost.abort();
+    silent.abort();
     let ledger = toss.get("/ledger").await;
     assert_eq!(ledger.as_array().unwrap().len(), 1);
     assert_eq!(ledger[0]["orderId"], "silent");
@@ -121,4 +143,47 @@ async fn a_wrong_secret_key_charges_nothing() {
         .await;
     assert_eq!(answer.unwrap().status(), 401);
     assert_eq!(toss.get("/ledger").await, json!([]));
+}
+
+#[tokio::test]
+async fn a_forbidden_refund_is_forbidden_to_every_repeat_and_made_when_asked_anew() {
+    let toss = Merchant::new(Config::default()).await;
+    toss.post("/v1/payments/confirm", "a", charge("k1", "o1")).await;
+    behave(&toss, json!({ "forbidCancelNext": 1 })).await;
+    let why = json!({"cancelReason": "why"});
+    for _ in 0..2 {
+        let (status, body) = toss.post("/v1/payments/k1/cancel", "b", why.clone()).await;
+        assert_eq!((status, &body["code"]), (403, &json!("NOT_CANCELABLE_PAYMENT")));
+    }
+    assert_eq!(toss.get("/ledger").await[0]["status"], "DONE");
+    assert_eq!(toss.post("/v1/payments/k1/cancel", "c", why).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_lost_charge_is_known_as_the_widget_left_it_if_told_so() {
+    let toss = Merchant::new(Config::default()).await;
+    behave(&toss, json!({ "hangNext": 1, "lostWaitsAs": "IN_PROGRESS" })).await;
+    let call = toss
+        .http
+        .post(format!("{}/v1/payments/confirm", toss.url))
+        .basic_auth("sk_test", Some(""))
+        .json(&charge("k1", "o1"))
+        .send();
+    let unanswered = tokio::spawn(call);
+    let known = eventually(SOON, "the charge to be lost", async || {
+        let known = toss.get("/v1/payments/k1").await;
+        known["status"].is_string().then_some(known)
+    })
+    .await;
+    unanswered.abort();
+    assert_eq!(
+        (&known["status"], &known["orderId"]),
+        (&json!("IN_PROGRESS"), &json!("o1"))
+    );
+    assert_eq!(toss.get("/ledger").await, json!([]));
+    assert_eq!(
+        toss.post("/v1/payments/confirm", "a", charge("k1", "o1")).await.0,
+        200
+    );
+    assert_eq!(toss.get("/v1/payments/k1").await["status"], "DONE");
 }

@@ -1,7 +1,8 @@
 //! The operator's hand on a waiting room (R-VWR-08): switch it on and off, push the line.
 //!
 //! For a sale the control plane drives, its plan is written over these; they are for events
-//! without a sale and for emergencies. Every change is decided from the record it replaces and
+//! without a sale and for emergencies. What its plan would make of it is worse than nothing is
+//! refused: see [`deactivate`]. Every change is decided from the record it replaces and
 //! fenced by its revision; on a lost race it is decided again.
 
 use crate::http::App;
@@ -20,7 +21,8 @@ pub(crate) const ADVANCE_DEFAULT: u32 = 500;
 /// times a second at most.
 const TRIES_MAX: u32 = 16;
 
-/// A room without a sale has no end; this is after anybody's sale (the year 2100).
+/// A room without a sale has no end, and is known by that; this is after anybody's sale (the year
+/// 2100).
 const NO_END: Millis = Millis(4_102_444_800_000);
 
 /// Values of api-contract.md and core's defaults for a room without a sale.
@@ -35,6 +37,9 @@ pub(crate) enum HandError {
     State(#[from] StateError),
     #[error("the record changed {TRIES_MAX} times in a row")]
     Contended,
+    /// Switching it off would void every place; see [`deactivate`].
+    #[error("the waiting room belongs to a sale")]
+    OfASale,
 }
 
 /// A room that is on.
@@ -79,11 +84,21 @@ pub(crate) async fn activate(app: &App, sale: SaleId) -> Result<Activated, HandE
 }
 
 /// Switches the room off. Who waits is let pass to tier 2, which decides.
+///
+/// The room of a sale is not switched off by hand: the control plane wants it on, and a line that was
+/// off comes back as a new one, in which no place of the old one counts. So within a second
+/// everybody who waits would have lost his place for good.
 pub(crate) async fn deactivate(app: &App, sale: SaleId) -> Result<Room, HandError> {
+    let mut refused = false;
     let room = change(app, sale, |room, now| {
-        (room.mode != Mode::Inactive).then(|| room.deactivated(now))
+        let is_on = room.mode != Mode::Inactive;
+        refused = is_on && room.closes_at != NO_END;
+        (is_on && !refused).then(|| room.deactivated(now))
     })
     .await?;
+    if refused {
+        return Err(HandError::OfASale);
+    }
     tracing::info!(%sale, epoch = room.epoch, "a waiting room was deactivated by hand");
     Ok(room)
 }
@@ -141,7 +156,8 @@ async fn change(
 }
 
 /// A new line with the settings of the old one. It moves from now on, or from the opening if
-/// that is still to come.
+/// that is still to come. It has no end and so belongs to no sale: if the old one did, that sale is
+/// over or gone, or the control plane writes its schedule over this.
 fn next_line(old: &Room, now: Millis) -> Room {
     Room {
         epoch: old.epoch.saturating_add(1).max(epoch_at(now)),
@@ -151,6 +167,7 @@ fn next_line(old: &Room, now: Millis) -> Room {
         restoring_until: None,
         revision: old.revision.saturating_add(1),
         mode: Mode::Active,
+        closes_at: NO_END,
         issued: 0,
         clock: ServingClock {
             base: 0,

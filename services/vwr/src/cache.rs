@@ -7,7 +7,6 @@
 
 use crate::{line::Shared, watched::Watched};
 use arc_swap::ArcSwap;
-use futures::{StreamExt as _, stream};
 use std::{
     collections::HashMap,
     sync::{
@@ -39,6 +38,10 @@ const FIRST_READS_AT_ONCE: usize = 8;
 /// take on a starved machine, shorter than the client waits.
 const FIRST_READ_WAIT: Duration = Duration::from_secs(5);
 
+/// Sales whose records are read at once by the clock: more than are ever open together, so that one
+/// whose store is stuck takes nobody's turn.
+const REFRESHES_AT_ONCE: usize = 64;
+
 /// Between two refreshes, however much is due: a store that fails is not asked in a circle.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 
@@ -63,6 +66,7 @@ pub(crate) struct RoomCache {
     watched: ArcSwap<HashMap<SaleId, Arc<Watched>>>,
     unknown: Mutex<HashMap<SaleId, Millis>>,
     first_reads: Semaphore,
+    refreshes: Semaphore,
     failing: AtomicBool,
 }
 
@@ -74,6 +78,7 @@ impl RoomCache {
             watched: ArcSwap::default(),
             unknown: Mutex::default(),
             first_reads: Semaphore::new(FIRST_READS_AT_ONCE),
+            refreshes: Semaphore::new(REFRESHES_AT_ONCE),
             failing: AtomicBool::new(false),
         }
     }
@@ -177,8 +182,8 @@ impl RoomCache {
     }
 
     /// Refreshes every watched sale each `every` until `shutdown`, and at every opening with a
-    /// draw.
-    pub(crate) async fn keep_fresh(&self, every: Duration, shutdown: CancellationToken) {
+    /// draw. Each sale by itself: a store that is slow for one ages that one's copy and no other.
+    pub(crate) async fn keep_fresh(self: Arc<Self>, every: Duration, shutdown: CancellationToken) {
         loop {
             let pause = self.until_draw().map_or(every, |draw| draw.min(every));
             tokio::select! {
@@ -186,9 +191,25 @@ impl RoomCache {
                 () = tokio::time::sleep(pause) => {}
                 () = self.due.notified() => {}
             }
-            self.refresh().await;
+            for watched in self.all() {
+                // Still at it since the last time: the store answers, or its client gives up.
+                let Some(turn) = watched.begin_refresh() else {
+                    continue;
+                };
+                let cache = Arc::clone(&self);
+                tokio::spawn(async move {
+                    cache.refresh_one(&watched).await;
+                    drop(turn);
+                    // Behind the record and not in its way: a long ledger takes seconds.
+                    watched.follow(&cache.shared).await;
+                });
+            }
             tokio::time::sleep(PAUSE_MIN).await;
         }
+    }
+
+    fn all(&self) -> Vec<Arc<Watched>> {
+        self.watched.load().values().map(Arc::clone).collect()
     }
 
     /// How long until the next draw is due; `None` without one ahead.
@@ -205,42 +226,53 @@ impl RoomCache {
             .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
     }
 
-    /// Reads each watched sale once and does what is due for it.
+    /// As [`RoomCache::keep_fresh`] does once, and waits for the end of it.
+    #[cfg(test)]
     pub(crate) async fn refresh(&self) {
-        let sales: Vec<_> = self.watched.load().values().map(Arc::clone).collect();
-        stream::iter(sales)
-            .for_each_concurrent(FIRST_READS_AT_ONCE, |watched| async move {
-                let sale = watched.sale;
-                if watched.count_idle() > IDLE_REFRESHES_MAX && watched.line.is_idle() {
-                    return self.forget(sale);
-                }
-                // At the opening the draw comes first: its own write brings the record.
-                let now = self.shared.clock.now();
-                if watched.known().room.draw_is_due(now)
-                    && let Err(error) = watched.tend_draw(&self.shared, now).await
-                {
-                    tracing::debug!(%sale, error = chain(&error), "the draw is tried again");
-                }
-                match self.shared.store.room(sale).await {
-                    Ok(Some(room)) => {
-                        watched.absorb(&room);
-                        self.failing.store(false, Ordering::Relaxed);
-                        watched.tend(&self.shared).await;
-                    }
-                    // No one deletes a record. If the store lost it, the line goes on by this copy
-                    // until the control plane has made another.
-                    Ok(None) if !self.failing.swap(true, Ordering::Relaxed) => {
-                        tracing::error!(%sale, "the record of a waiting room is gone from the store");
-                    }
-                    Ok(None) => {}
-                    // Said once per outage; the line goes on by its own clock.
-                    Err(error) if !self.failing.swap(true, Ordering::Relaxed) => {
-                        tracing::error!(%sale, error = chain(&error), "a waiting room's copy is ageing");
-                    }
-                    Err(_) => {}
-                }
-            })
-            .await;
+        futures::future::join_all(self.all().iter().map(|watched| async move {
+            self.refresh_one(watched).await;
+            watched.follow(&self.shared).await;
+        }))
+        .await;
+    }
+
+    /// Reads the sale's record and does what is due for it.
+    async fn refresh_one(&self, watched: &Watched) {
+        let sale = watched.sale;
+        let Ok(_turn) = self.refreshes.acquire().await else {
+            return;
+        };
+        if watched.count_idle() > IDLE_REFRESHES_MAX && watched.line.is_idle() {
+            return self.forget(sale);
+        }
+        // At the opening the draw comes first: its own write brings the record.
+        let now = self.shared.clock.now();
+        let was_due = watched.known().room.draw_is_due(now);
+        if was_due && let Err(error) = watched.tend_draw(&self.shared, now).await {
+            tracing::debug!(%sale, error = chain(&error), "the draw is tried again");
+        }
+        match self.shared.store.room(sale).await {
+            Ok(Some(room)) => {
+                watched.absorb(&room);
+                self.failing.store(false, Ordering::Relaxed);
+                watched.tend(&self.shared).await;
+            }
+            // No one deletes a record. If the store lost it, the line goes on by this copy
+            // until the control plane has made another.
+            Ok(None) if !self.failing.swap(true, Ordering::Relaxed) => {
+                tracing::error!(%sale, "the record of a waiting room is gone from the store");
+            }
+            Ok(None) => {}
+            // Said once per outage; the line goes on by its own clock.
+            Err(error) if !self.failing.swap(true, Ordering::Relaxed) => {
+                tracing::error!(%sale, error = chain(&error), "a waiting room's copy is ageing");
+            }
+            Err(_) => {}
+        }
+        // The opening came while this was underway, and whoever said so was not heard.
+        if !was_due && watched.known().room.draw_is_due(self.shared.clock.now()) {
+            self.hurry();
+        }
     }
 
     fn forget(&self, sale: SaleId) {

@@ -106,6 +106,9 @@ fn hand_failed(error: HandError) -> ApiError {
             ApiError::unavailable(UNAVAILABLE).with_source(error)
         }
         HandError::State(error) => ApiError::internal(error),
+        HandError::OfASale => ApiError::conflict(
+            "This waiting room belongs to a sale, and switching it off would void every place. Pause or delete the sale.",
+        ),
         HandError::Contended => {
             ApiError::conflict("The room is being changed by somebody else. Please retry.")
         }

@@ -1,7 +1,7 @@
 //! What a sale needs done once, by whichever replica comes first: its draw committed to and
 //! closed, a lost record restored. All of it survives a dead control plane (law `on-time`).
 
-use crate::{line::Shared, store::Op, watched::Watched};
+use crate::{line::Shared, watched::Watched};
 use urr_core::{
     draw::Seed,
     room::{Mode, Room},
@@ -25,14 +25,33 @@ impl Watched {
         if let Some(number) = self.unheard_by(room)
             && room.mode != Mode::Inactive
         {
-            self.restore(shared, room, number, now).await;
+            let missing = number - room.issued;
+            match self.restore(shared, room, number, now).await {
+                Ok(true) => {
+                    // Numbers whose holders the ledger does not name any more.
+                    shared.meters.holes.increment(missing);
+                    tracing::warn!(sale = %self.sale, epoch = room.epoch, issued = room.issued, number, missing,
+                        "the record was lost; places that people hold are counted again");
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(sale = %self.sale, error = chain(&error), "the record is restored later");
+                }
+            }
         }
         let over = room.mode == Mode::Inactive || now.since(room.closes_at) > KEPT_AFTER_CLOSE_MS;
         if over {
             self.line.forget();
-        } else if self.line.is_used()
-            && let Err(error) = self.catch_up(shared, room, Op::BlocksFollow).await
-        {
+        }
+    }
+
+    /// Reads what others have appended, unless that is being done; called by the clock.
+    pub(crate) async fn follow(&self, shared: &Shared) {
+        if !self.line.is_used() {
+            return;
+        }
+        let known = self.known_arc();
+        if let Err(error) = self.follow_ledger(shared, &known.room).await {
             tracing::debug!(sale = %self.sale, error = chain(&error), "the ledger is followed later");
         }
     }
@@ -78,19 +97,25 @@ impl Watched {
         Ok(())
     }
 
-    /// `room` was just read, and somebody has shown a place beyond it.
-    async fn restore(&self, shared: &Shared, room: &Room, number: u64, now: Millis) {
-        let missing = number - room.issued;
-        match self.absorb_written(shared.store.restore(room, number, now).await) {
-            Ok(()) => {
-                // Numbers whose holders the ledger does not name any more.
-                shared.meters.holes.increment(missing);
-                tracing::warn!(sale = %self.sale, epoch = room.epoch, issued = room.issued, number, missing,
-                    "the record was lost; places that people hold are counted again");
+    /// Has `room`, which was just read, count the number beyond it that somebody has shown. Whether
+    /// it was this call that did: a record that has moved on meanwhile was not lost.
+    pub(crate) async fn restore(
+        &self,
+        shared: &Shared,
+        room: &Room,
+        number: u64,
+        now: Millis,
+    ) -> Result<bool, StateError> {
+        match shared.store.restore(room, number, now).await {
+            Ok(restored) => {
+                self.absorb(&restored);
+                Ok(true)
             }
-            Err(error) => {
-                tracing::error!(sale = %self.sale, error = chain(&error), "the record is restored later");
+            Err(StateError::Fenced { current }) => {
+                self.absorb(&current);
+                Ok(false)
             }
+            Err(error) => Err(error),
         }
     }
 }

@@ -82,6 +82,8 @@ impl Store {
 
     pub(crate) async fn room(&self, sale: SaleId) -> Result<Option<Room>, StateError> {
         self.count(Op::RoomRead);
+        #[cfg(test)]
+        self.faults.pass(Op::RoomRead, sale).await;
         self.rooms.get(sale).await
     }
 
@@ -144,6 +146,8 @@ impl Store {
         numbers: RangeInclusive<u64>,
     ) -> Result<Vec<Block>, StateError> {
         self.count(op);
+        #[cfg(test)]
+        self.faults.pass(op, room.sale).await;
         self.rooms.blocks(room.sale, room.epoch, numbers).await
     }
 

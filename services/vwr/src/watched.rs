@@ -11,10 +11,17 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use urr_core::{draw::Places, room::Room, sale::SaleId, time::Millis};
 
 /// Bits of [`Watched::served`] that hold the position; the epoch is above. Ids carry no more.
 const POSITION_BITS: u32 = 32;
+const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
+
+/// Orders first by epoch, then by position.
+fn packed(epoch: u32, position: u64) -> u64 {
+    u64::from(epoch) << POSITION_BITS | position.min(POSITION_MASK)
+}
 
 /// A copy of a record, with what follows from it.
 pub(crate) struct Known {
@@ -39,10 +46,12 @@ pub(crate) struct Watched {
     known: ArcSwap<Known>,
     /// Epoch and highest serving counter ever told, packed (see [`POSITION_BITS`]).
     served: AtomicU64,
-    /// Highest number that somebody showed and the record did not know.
+    /// Highest number that somebody showed and the record did not know, below the epoch of the copy
+    /// that did not know it, packed alike: what one line did not know says nothing about the next.
     unheard: AtomicU64,
     asked: AtomicBool,
     idle_refreshes: AtomicU32,
+    refreshing: Arc<Mutex<()>>,
 }
 
 impl Watched {
@@ -55,6 +64,7 @@ impl Watched {
             unheard: AtomicU64::new(0),
             asked: AtomicBool::new(true),
             idle_refreshes: AtomicU32::new(0),
+            refreshing: Arc::default(),
         }
     }
 
@@ -71,8 +81,7 @@ impl Watched {
     /// The serving counter, never less than this process has told before for this epoch. Rates
     /// change continuously, but a copy that is up to a second old may have run ahead of a pause.
     pub(crate) fn serving(&self, room: &Room, now: Millis) -> u64 {
-        const MASK: u64 = (1 << POSITION_BITS) - 1;
-        let told = u64::from(room.epoch) << POSITION_BITS | room.serving(now).min(MASK);
+        let told = packed(room.epoch, room.serving(now));
         let before = self.served.load(Ordering::Acquire);
         // Written only when it rises: most polls see a counter another poll has just told.
         let highest = if told > before {
@@ -80,7 +89,7 @@ impl Watched {
         } else {
             before
         };
-        highest & MASK
+        highest & POSITION_MASK
     }
 
     /// Takes a copy in. Copies race (a refresh against the answer of a join), so the newest wins
@@ -114,14 +123,18 @@ impl Watched {
         });
     }
 
-    /// Notes a genuine number that the record does not know.
-    pub(crate) fn hear(&self, number: u64) {
-        self.unheard.fetch_max(number, Ordering::Relaxed);
+    /// Notes a genuine number that `room` does not know.
+    pub(crate) fn hear(&self, room: &Room, number: u64) {
+        self.unheard
+            .fetch_max(packed(room.epoch, number), Ordering::Relaxed);
     }
 
-    /// The highest number heard of beyond what `room` knows.
+    /// The highest number heard of beyond what `room` knows, by copies of this epoch. What copies
+    /// of an earlier one did not know is shown again if it counts here: its holder goes on polling.
     pub(crate) fn unheard_by(&self, room: &Room) -> Option<u64> {
-        Some(self.unheard.load(Ordering::Relaxed)).filter(|number| *number > room.issued)
+        let heard = self.unheard.load(Ordering::Relaxed);
+        let is_of_this_line = heard >> POSITION_BITS == u64::from(room.epoch);
+        Some(heard & POSITION_MASK).filter(|number| is_of_this_line && *number > room.issued)
     }
 
     /// Somebody asked about this sale.
@@ -129,6 +142,11 @@ impl Watched {
         if !self.asked.load(Ordering::Relaxed) {
             self.asked.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The turn to refresh this sale, unless somebody has it.
+    pub(crate) fn begin_refresh(&self) -> Option<OwnedMutexGuard<()>> {
+        Arc::clone(&self.refreshing).try_lock_owned().ok()
     }
 
     /// Refreshes since somebody last asked.

@@ -6,15 +6,15 @@ use crate::{
     exit::Exit,
     forecast::{self, Comparison, forecast_vs_outcome},
     picture::{Board, LawLine, LawVerdict, ThresholdLine, Verdict},
+    rate::Followed,
     text::grouped,
 };
 use anyhow::Context as _;
 use std::{path::Path, time::Duration};
 use urr_core::{
     audit::{AuditReport, Finding, Verdict as Found},
-    rate_steps::{RateStep, rate_steps},
+    rate_steps::rate_steps,
     snapshot::EventLine,
-    time::Millis,
 };
 use urr_loadgen::{
     LoadResult,
@@ -158,27 +158,12 @@ pub(crate) fn verdict(report: &RunReport, unsettled: Vec<String>) -> Verdict {
         asides,
         unsettled,
         sales: report.sales.iter().map(sale_line).collect(),
-        rate: load
-            .rate_steps
-            .iter()
-            .map(|step| rate_line(step, load.opens_at))
-            .collect(),
+        rate: Followed::of(report),
         cost: cost(report),
         forecast: Vec::new(),
         took: Duration::ZERO,
         files: Vec::new(),
     }
-}
-
-/// `T+17.2 s    9/s ->    4/s  80 of 1000 requests fail, 50 are allowed`.
-fn rate_line(step: &RateStep, opens_at: Millis) -> String {
-    format!(
-        "{:>10} {:>5}/s -> {:>5}/s  {}",
-        human::from_opening(step.at.since(opens_at)),
-        step.from_per_s,
-        step.to_per_s,
-        step.why
-    )
 }
 
 /// One of several sales in a line.

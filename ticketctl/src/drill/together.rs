@@ -162,6 +162,10 @@ fn add(sum: &mut StepLatency, step: &StepLatency) {
 pub(super) fn sale(title: &str, sales: &[&Sale]) -> Option<Sale> {
     let mut all = (*sales.first()?).clone();
     title.clone_into(&mut all.name);
+    if sales.len() > 1 {
+        // Each follows its services by itself, within bounds of its own; their sum follows nothing.
+        all.admission.adaptive = None;
+    }
     for sale in &sales[1..] {
         all.seats += sale.seats;
         all.expected_visitors += sale.expected_visitors;

@@ -13,6 +13,7 @@ use crate::{
         Aside, Environment, Feed, FunnelStep, LawLine, LawVerdict, LoadView, Picture, Source, Stage,
         StepLatency, ThresholdLine, Verdict,
     },
+    rate::tests::moved_to,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use urr_core::{
@@ -273,6 +274,16 @@ pub(super) fn finished() -> App {
     app
 }
 
+/// The same end, of a night whose rate went to each of `rates`.
+pub(super) fn followed(rates: &[u32]) -> App {
+    let mut app = finished();
+    app.picture.verdict = Some(Arc::new(Verdict {
+        rate: Some(moved_to(OPENED, rates)),
+        ..verdict(LawVerdict::Held)
+    }));
+    app
+}
+
 /// A verdict in which the hard cap came out as `cap`.
 pub(super) fn verdict(cap: LawVerdict) -> Verdict {
     let laws = Law::ALL
@@ -326,7 +337,7 @@ pub(super) fn verdict(cap: LawVerdict) -> Verdict {
         asides,
         unsettled: Vec::new(),
         sales: Vec::new(),
-        rate: Vec::new(),
+        rate: None,
         cost: Vec::new(),
         forecast: Vec::new(),
         took: Duration::from_secs(52),

@@ -93,6 +93,47 @@ fn the_verdict_at_every_size() {
 }
 
 #[test]
+fn a_verdict_that_closes_by_itself_says_when_on_narrow_screens_too() {
+    let mut app = fixtures::finished();
+    app.closes_at = Some(app.now.plus_s(30));
+    for size in [(200, 50), (80, 24), (60, 20)] {
+        let shown = text(&screen(&app, size));
+        assert!(shown.contains("quit closes in 30 s, any key keeps it"), "{shown}");
+    }
+}
+
+#[test]
+fn the_verdict_tells_how_an_adaptive_rate_moved() {
+    for (width, height) in [(200, 50), (120, 36), (100, 24), (80, 24), (60, 20)] {
+        let app = fixtures::followed(&[220, 242, 150]);
+        let shown = text(&screen(&app, (width, height)));
+        assert!(shown.contains("200/s to 150/s, 50 to 400"), "{shown}");
+        insta::assert_snapshot!(format!("verdict_adaptive_{width}x{height}"), shown);
+        let stayed = text(&screen(&fixtures::followed(&[]), (width, height)));
+        assert!(stayed.contains("it stayed at 200/s"), "{stayed}");
+        let other = text(&screen(&fixtures::finished(), (width, height)));
+        assert!(
+            !other.contains("rate followed") && !other.contains("200/s"),
+            "{other}"
+        );
+    }
+}
+
+#[test]
+fn of_more_steps_than_there_is_room_for_the_falls_are_told_and_the_rest_is_counted() {
+    let rates = [220, 242, 266, 190, 209, 230, 253, 180, 198, 217, 239, 263];
+    for (width, height) in [(120, 36), (80, 24)] {
+        let app = fixtures::followed(&rates);
+        let shown = text(&screen(&app, (width, height)));
+        insta::assert_snapshot!(format!("verdict_adaptive_long_{width}x{height}"), shown);
+        assert_eq!(shown.matches('▼').count(), 2, "{shown}");
+        let told = shown.matches('▲').count() + 2;
+        let counted = format!("and {} more steps", rates.len() - told);
+        assert!(told == rates.len() || shown.contains(&counted), "{shown}");
+    }
+}
+
+#[test]
 fn a_broken_law_comes_with_its_example() {
     let mut app = fixtures::finished();
     app.picture.verdict = Some(Arc::new(fixtures::verdict(LawVerdict::Broken)));
@@ -220,6 +261,7 @@ fn a_terminal_without_utf8_gets_ascii_only() {
     for mut app in [
         fixtures::app(),
         fixtures::finished(),
+        fixtures::followed(&[220, 150]),
         fixtures::production(),
         fixtures::replay(),
     ] {

@@ -91,8 +91,13 @@ pub enum SeatStatus {
 pub struct Reservation {
     /// Its id.
     pub id: Uuid,
-    /// Whose.
+    /// Who made it.
     pub user: Uuid,
+    /// Whose it is now.
+    pub owner: Uuid,
+    /// The transfer by which it became his, if it was sold on.
+    #[serde(default)]
+    pub transfer: Option<Uuid>,
     /// Where it stands.
     pub status: ReservationStatus,
     /// KRW.
@@ -283,6 +288,11 @@ pub struct Payment {
     pub kind: PaymentKind,
     /// Which reservation or membership; of a transfer the reservation it handed over, if it did.
     pub target: Option<Uuid>,
+    /// Which transfer, if it is for one.
+    #[serde(default)]
+    pub transfer: Option<Uuid>,
+    /// Who pays.
+    pub payer: Uuid,
     /// KRW.
     pub amount: i64,
     /// Where it stands.

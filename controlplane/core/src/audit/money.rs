@@ -1,8 +1,8 @@
 //! paid-means-ticket: the provider's ledger against tickets, order by order.
 //!
 //! The ledger is the outside party's own, so a service that forgot a charge cannot hide it. A ticket that was sold on
-//! stands on its buyer's charge, and its seller's was given back (docs/decisions/0024): one charge a ticket
-//! either way.
+//! stands on the charge of its last buyer, and those of all before him were given back (docs/decisions/0024): one charge a
+//! ticket either way, and it is the present owner's.
 
 use super::{
     Charge, Evidence, Finding, Payment, PaymentKind, PaymentStatus, Reservation, ReservationStatus,
@@ -113,6 +113,13 @@ fn fault_of_kept(
         return Some(format!(
             "reservation {} is {:?} and nothing was given back",
             reservation.id, reservation.status
+        ));
+    }
+    // Of a ticket that went from A to B to C, C's is the charge that is kept, and nobody else's.
+    if payment.payer != reservation.owner || payment.transfer != reservation.transfer {
+        return Some(format!(
+            "reservation {} is {}'s by another charge, and this one of {} was not given back",
+            reservation.id, reservation.owner, payment.payer
         ));
     }
     let right = if resold {

@@ -39,7 +39,8 @@ fn with_status<'a>(
 }
 
 /// Every seat has at most one confirmed owner, and exactly one if it is sold; a held seat has a
-/// living reservation; seats neither vanish nor multiply; every total seen on the way adds up.
+/// living reservation; both are the user's whom the seat names; seats neither vanish nor multiply; every total seen on
+/// the way adds up.
 pub(super) fn no_oversell(evidence: &Evidence) -> Finding {
     let mut check = Check::of(Law::NoOversell);
     if evidence.seats.is_empty() {
@@ -63,19 +64,27 @@ pub(super) fn no_oversell(evidence: &Evidence) -> Finding {
             )
         });
         let agrees = match seat.status {
-            SeatStatus::Reserved => !owners.is_empty(),
+            SeatStatus::Reserved => owners
+                .iter()
+                .any(|(_, owned)| seat.locked_by == Some(owned.owner)),
             SeatStatus::Locked => {
                 let mut holds = with_status(&history, seat, ReservationStatus::Pending);
-                owners.is_empty() && holds.any(|(item, _)| item.fencing_token == Some(seat.fencing_token))
+                let held = |(item, pending): &(&Item, &Reservation)| {
+                    item.fencing_token == Some(seat.fencing_token) && seat.locked_by == Some(pending.owner)
+                };
+                owners.is_empty() && holds.any(held)
             }
             SeatStatus::Available => owners.is_empty(),
         };
         check.that(agrees, || {
+            let ids: Vec<_> = owners.iter().map(|(_, owned)| owned.owner.to_string()).collect();
             format!(
-                "seat {} is {:?} but has {} confirmed reservations",
+                "seat {} is {:?} by {:?} but has {} confirmed reservations, of users {}",
                 seat.label,
                 seat.status,
-                owners.len()
+                seat.locked_by,
+                owners.len(),
+                ids.join(", ")
             )
         });
     }

@@ -1,8 +1,14 @@
 //! Keys and their rotation: the first signs, all verify.
 //!
-//! Rotating means: put the new secret first and keep the old one second until the longest token
-//! lifetime has passed, then drop it. Two keys are enough for that, and a bound on what one forged
-//! token can cost to refuse.
+//! Rotating takes three roll-outs, each finished before the next begins, because while one is under
+//! way a replica that has it signs what another that does not must verify:
+//! 1. the new secret *second*, everywhere: all verify with it, nobody signs with it;
+//! 2. the two swapped: new tokens are signed with the new one, and all know it already;
+//! 3. once the longest lifetime of a token has passed, the old one dropped. Places have no
+//!    lifetime of their own: wait until the sales that were open have closed.
+//!
+//! Put first at once, the new secret refuses people at every replica that does not have it yet. Two
+//! keys are enough, and a bound on what one forged token can cost to refuse.
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use jsonwebtoken::{DecodingKey, EncodingKey};

@@ -96,8 +96,8 @@ async fn what_is_wrong_in_the_stores_is_found() {
 }
 
 #[tokio::test]
-async fn a_ticket_that_was_sold_on_is_paid_by_its_buyer() {
-    // R-TRF-02, docs/decisions/0024. What was paid for the first ticket was paid by its second owner.
+async fn a_ticket_that_was_sold_on_is_paid_by_its_last_buyer() {
+    // R-TRF-02, docs/decisions/0024. What is charged for the first ticket was paid by its second owner.
     let world = World::sold(200).await;
     let payment = world
         .bed
@@ -105,35 +105,87 @@ async fn a_ticket_that_was_sold_on_is_paid_by_its_buyer() {
         .postgres("payment", &world::PAYMENT)
         .await
         .unwrap();
-    let transfer = Uuid::from_u128(9);
+    let [(first, buyer), (second, next)] =
+        [(9, 10), (11, 12)].map(|(transfer, buyer)| (Uuid::from_u128(transfer), Uuid::from_u128(buyer)));
     sqlx::query(
-        "UPDATE payments SET payment_type = 'transfer', reservation_id = NULL, reference_id = $2 WHERE order_id = $1",
+        "UPDATE payments SET payment_type = 'transfer', reservation_id = NULL, reference_id = $2, user_id = $3
+         WHERE order_id = $1",
     )
     .bind(order(0))
-    .bind(transfer)
+    .bind(first)
+    .bind(buyer)
     .execute(&payment)
     .await
     .unwrap();
-    for (status, verdict) in [("listed", Verdict::Broken), ("completed", Verdict::Held)] {
-        sqlx::query(
-            "INSERT INTO ticket_transfers (id, reservation_id, seller_id, buyer_id, original_price, transfer_fee,
-                                           transfer_fee_percent, total_price, status, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, 1, 0, 0, 1, $5, now(), now())
-             ON CONFLICT (id) DO UPDATE SET status = excluded.status",
-        )
-        .bind(transfer)
-        .bind(reservation(0))
-        .bind(user(0))
-        .bind(Uuid::from_u128(10))
-        .bind(status)
-        .execute(&world.booking)
-        .await
-        .unwrap();
-        let observed = world.observed();
+    let verdict = async || {
         let (_, report) = audit(
             &world.stores,
             &world.sale,
-            observed,
+            world.observed(),
+            &started(&world),
+            world.now(),
+        )
+        .await
+        .unwrap();
+        let money = report.finding(Law::PaidMeansTicket).unwrap();
+        (money.verdict, report.finding(Law::NoOversell).unwrap().verdict)
+    };
+    let (held, broken) = (Verdict::Held, Verdict::Broken);
+    assert_eq!(verdict().await, (broken, held), "nothing was handed over for it");
+    let hand_over = async |transfer: Uuid, seller: Uuid, buyer: Uuid| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+            "INSERT INTO ticket_transfers (id, reservation_id, seller_id, buyer_id, original_price, transfer_fee,
+                 transfer_fee_percent, total_price, status, created_at, completed_at, updated_at)
+             VALUES ('{transfer}', '{0}', '{seller}', '{buyer}', 1, 0, 0, 1, 'completed', now(), clock_timestamp(), now());
+             UPDATE reservations SET user_id = '{buyer}', transfer_id = '{transfer}' WHERE id = '{0}';",
+            reservation(0)
+        )))
+        .execute(&world.booking)
+        .await
+        .unwrap();
+    };
+    let seat_of = async |owner: Uuid| {
+        sqlx::query("UPDATE seats SET locked_by = $2 WHERE id = $1")
+            .bind(seat(0))
+            .bind(owner)
+            .execute(&world.booking)
+            .await
+            .unwrap();
+    };
+    hand_over(first, user(0), buyer).await;
+    assert_eq!(verdict().await, (held, broken), "the seat is still the seller's");
+    seat_of(buyer).await;
+    assert_eq!(verdict().await, (held, held));
+    // Sold on once more; the charge that is kept is still the one before.
+    hand_over(second, buyer, next).await;
+    seat_of(next).await;
+    assert_eq!(verdict().await, (broken, held));
+}
+
+#[tokio::test]
+async fn a_membership_is_no_sales_and_judged_all_the_same() {
+    // Law paid-means-ticket: no charge is out of sight because it bought no seat.
+    let world = World::sold(200).await;
+    let payment = world
+        .bed
+        .ctx()
+        .postgres("payment", &world::PAYMENT)
+        .await
+        .unwrap();
+    // Another sale's, which the ledger has charged.
+    let become_membership =
+        "UPDATE payments SET payment_type = 'membership', reservation_id = NULL, reference_id = id,
+         event_id = NULL, status = $1 WHERE order_id = 'ELSEWHERE'";
+    for (status, verdict) in [("confirmed", Verdict::Held), ("refunded", Verdict::Broken)] {
+        sqlx::query(become_membership)
+            .bind(status)
+            .execute(&payment)
+            .await
+            .unwrap();
+        let (_, report) = audit(
+            &world.stores,
+            &world.sale,
+            world.observed(),
             &started(&world),
             world.now(),
         )

@@ -322,18 +322,20 @@ impl World {
         let numbers: Vec<u32> = (0..self.sale.seats).collect();
         let orders: Vec<_> = numbers.iter().map(|number| order(*number)).collect();
         let targets: Vec<_> = numbers.iter().map(|number| reservation(*number)).collect();
+        let payers: Vec<_> = numbers.iter().map(|number| user(*number)).collect();
         // Every other row does not say which event it is for: its reservation does.
         sqlx::query(
             "INSERT INTO payments (id, order_id, payment_type, reservation_id, user_id, event_id, amount, payment_key,
                                    status, created_at, updated_at)
-             SELECT gen_random_uuid(), o, 'reservation', target, target, CASE WHEN n % 2 = 0 THEN $1 END, $4, 'k' || n,
+             SELECT gen_random_uuid(), o, 'reservation', target, payer, CASE WHEN n % 2 = 0 THEN $1 END, $4, 'k' || n,
                     'confirmed', now(), now()
-             FROM unnest($2::text[], $3::uuid[]) WITH ORDINALITY AS t (o, target, n)",
+             FROM unnest($2::text[], $3::uuid[], $5::uuid[]) WITH ORDINALITY AS t (o, target, payer, n)",
         )
         .bind(self.sale.id)
         .bind(orders)
         .bind(targets)
         .bind(PRICE)
+        .bind(payers)
         .execute(&pool)
         .await
         .unwrap();

@@ -46,7 +46,8 @@ impl Holds {
         let refusal = match outcome? {
             Outcome::Changed { .. } => {
                 let hold = hold::load(&self.pool, reservation).await?;
-                return Ok(hold.ok_or(Refusal::NoReservation)?);
+                let hold = hold.ok_or(Refusal::NoReservation)?;
+                return Ok(self.or_sold(hold, user).await?);
             }
             Outcome::NotFound => Refusal::NoReservation,
             Outcome::NotPending => Refusal::NotPending,

@@ -24,8 +24,6 @@ use uuid::Uuid;
 
 /// Seats a sale may allow in one booking (R-BOOK-04).
 const SEATS_PER_BOOKING_MAX: i32 = 4;
-/// Reservations cancelled between two looks for more.
-const CANCEL_BATCH: i64 = 200;
 
 impl From<SeatingError> for ApiError {
     fn from(error: SeatingError) -> Self {
@@ -253,34 +251,18 @@ impl From<by_house::Refusal> for ApiError {
     }
 }
 
-/// POST /internal/admin/reservations/cancel-by-event/{event}: the show does not take place. First the door is
-/// shut, as catalog's news come when everything was given back, and of a deletion never. Each reservation is
-/// a transaction of its own, so a stop half-way leaves nothing half done.
+/// POST /internal/admin/reservations/cancel-by-event/{event}: the show does not take place. The door is shut and the
+/// caller answered, with how many reservations go back from now on; [`crate::called_off`] gives them back.
 pub(super) async fn cancel_by_event(
     State(booking): State<Booking>,
     Path(event): Path<Uuid>,
 ) -> ApiResult<Json<Value>> {
     let now = wire::at(booking.clock.now());
-    sales::call_off(&booking.pool, event, now).await?;
+    let mut tx = booking.pool.begin().await?;
+    sales::call_off(&mut *tx, event, now).await?;
+    let cancelled = reads::active_count(&mut *tx, event).await?;
+    tx.commit().await?;
     booking.holds.forget(event);
-    let mut cancelled = 0_u64;
-    loop {
-        let ids = reads::active_ids(&booking.pool, event, CANCEL_BATCH).await?;
-        if ids.is_empty() {
-            return Ok(Json(json!({ "cancelledCount": cancelled })));
-        }
-        for id in ids {
-            let mut tx = booking.pool.begin().await?;
-            match settle::cancel(&mut tx, id, Cancel::EventCancelled, now).await {
-                Ok(settled) => {
-                    tx.commit().await?;
-                    cancelled += 1;
-                    forget_keys(booking.holds.filter(), &settled, "cancelled").await;
-                }
-                // Its owner or the sweep was faster.
-                Err(SettleError::Refused(_) | SettleError::NotFound) => {}
-                Err(error @ SettleError::Store(_)) => return Err(error.into()),
-            }
-        }
-    }
+    booking.called_off.notify_one();
+    Ok(Json(json!({ "cancelledCount": cancelled })))
 }

@@ -60,6 +60,8 @@ pub(super) async fn validate(
 #[serde(rename_all = "camelCase")]
 pub(super) struct Confirmation {
     payment_method: Option<String>,
+    /// What the ticket stands on from now on, if the caller says.
+    payment_id: Option<Uuid>,
     /// Who paid, if the caller says.
     user_id: Option<Uuid>,
     /// KRW, if the caller says.
@@ -73,6 +75,7 @@ pub(super) async fn confirm(
     JsonOrDefault(body): JsonOrDefault<Confirmation>,
 ) -> ApiResult<Json<Value>> {
     let paid = Paid {
+        payment: body.payment_id,
         payer: body.user_id,
         amount: body.amount,
         method: check_method(body.payment_method.as_deref())?,
@@ -103,6 +106,8 @@ pub(super) struct Refund {
     /// Whose wish it is. With it the money is still here and booking may say no (day of the show,
     /// not the owner); without it the money went back and booking follows.
     user_id: Option<Uuid>,
+    /// Which payment went back: only the ticket that stands on it ends.
+    payment_id: Option<Uuid>,
 }
 
 /// POST /internal/reservations/{id}/refund.
@@ -111,9 +116,11 @@ pub(super) async fn refund(
     Path(id): Path<Uuid>,
     JsonOrDefault(body): JsonOrDefault<Refund>,
 ) -> ApiResult<Json<Value>> {
-    let how = body
-        .user_id
-        .map_or(Cancel::Refunded { transfer: None }, Cancel::BeforeRefund);
+    let followed = Cancel::Refunded {
+        transfer: None,
+        payment: body.payment_id,
+    };
+    let how = body.user_id.map_or(followed, Cancel::BeforeRefund);
     let mut tx = booking.pool.begin().await?;
     let settled = settle::cancel(&mut tx, id, how, wire::at(booking.clock.now())).await?;
     tx.commit().await?;

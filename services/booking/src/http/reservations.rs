@@ -138,7 +138,10 @@ pub(super) async fn create(
 }
 
 async fn created(booking: &Booking, id: Uuid, user: Uuid) -> ApiResult<Json<Value>> {
-    let detail = owned(booking, id, user).await?;
+    let mut detail = owned(booking, id, user).await?;
+    if detail.status == Status::Pending && booking.holds.sell_if_free(id, user, detail.total_amount).await? {
+        detail = owned(booking, id, user).await?;
+    }
     Ok(Json(
         json!({ "message": "Reservation created", "reservation": superset(&detail)? }),
     ))

@@ -76,6 +76,25 @@ pub async fn change(
     now: DateTime<Utc>,
 ) -> Result<Outcome, sqlx::Error> {
     let mut tx = pool.begin().await?;
+    let outcome = change_in(&mut tx, reservation, user, seats, guarded, now).await?;
+    if matches!(outcome, Outcome::Changed { .. }) {
+        tx.commit().await?;
+    }
+    Ok(outcome)
+}
+
+/// The same in the caller's transaction, which he commits if it was [`Outcome::Changed`] and gives up otherwise.
+///
+/// # Errors
+/// As [`change`].
+pub(crate) async fn change_in(
+    tx: &mut PgConnection,
+    reservation: Uuid,
+    user: Uuid,
+    seats: &[Uuid],
+    guarded: Guarded,
+    now: DateTime<Utc>,
+) -> Result<Outcome, sqlx::Error> {
     let held: Option<Held> = sqlx::query_as(
         "SELECT user_id, event_id, status, expires_at, operation FROM reservations WHERE id = $1 FOR UPDATE",
     )
@@ -88,7 +107,7 @@ pub async fn change(
     if held.status != Status::Pending || held.expires_at <= now || held.operation != "hold" {
         return Ok(Outcome::NotPending);
     }
-    let all = lock(&mut tx, reservation, &held, seats).await?;
+    let all = lock(tx, reservation, &held, seats).await?;
     let (wanted, dropped): (Vec<&Seat>, Vec<&Seat>) = all.iter().partition(|seat| seats.contains(&seat.id));
     if wanted.len() != seats.len() {
         return Ok(Outcome::SeatNotFound);
@@ -107,7 +126,7 @@ pub async fn change(
         }
     }
     let delta = added.len() as i64 - dropped.len() as i64;
-    if !count(&mut tx, &held, delta).await? {
+    if !count(tx, &held, delta).await? {
         return Ok(Outcome::OverLimit);
     }
     let freed: Vec<Uuid> = dropped
@@ -116,9 +135,8 @@ pub async fn change(
         .map(|seat| seat.id)
         .collect();
     let gone: Vec<Uuid> = dropped.iter().map(|seat| seat.id).collect();
-    take(&mut tx, reservation, &held, &added, now).await?;
-    free(&mut tx, reservation, &freed, &gone, now).await?;
-    tx.commit().await?;
+    take(tx, reservation, &held, &added, now).await?;
+    free(tx, reservation, &freed, &gone, now).await?;
     Ok(Outcome::Changed { freed })
 }
 

@@ -108,7 +108,7 @@ pub async fn sweep_batch(
     let mut tx = pool.begin().await?;
     let due: Vec<Reservation> = sqlx::query_as(
         "SELECT id, user_id, event_id, total_amount, status, payment_status, NULL::timestamptz AS event_date,
-                transfer_id
+                transfer_id, payment_id
          FROM reservations
          WHERE status = 'pending' AND expires_at <= $1
            AND ($2::uuid IS NULL OR (user_id = $2 AND event_id = $3))

@@ -9,6 +9,7 @@ use crate::holds::TICKETS_PER_USER_MAX;
 use crate::membership;
 use crate::reservation::Status as Reserved;
 use crate::store::memberships::Verdict;
+use crate::store::owed::{self, Charge};
 use crate::store::points::{self, Change, Deed};
 use crate::store::purchases::{self, Outcome, Purchase};
 use crate::store::settle::{self, Reservation, SettleError};
@@ -95,6 +96,9 @@ pub async fn complete(
         previous_transfer_id: before.transfer_id,
     };
     events::transfer_completed(conn, &told, now).await?;
+    if let Some(sellers) = Charge::of(&before) {
+        owed::remember(conn, sellers, "TICKET_SOLD", now).await?;
+    }
     purchases::decide(
         conn,
         purchase.payment,
@@ -202,8 +206,8 @@ async fn hand_over(
     .await?;
     // The key was the seller's; under it the buyer might have one of his own.
     sqlx::query(
-        "UPDATE reservations SET user_id = $2, transfer_id = $3, payment_method = $4, idempotency_key = NULL,
-             updated_at = $5
+        "UPDATE reservations SET user_id = $2, transfer_id = $3, payment_method = $4, payment_id = $6,
+             idempotency_key = NULL, updated_at = $5
          WHERE id = $1",
     )
     .bind(before.id)
@@ -211,6 +215,7 @@ async fn hand_over(
     .bind(purchase.target)
     .bind(purchase.method)
     .bind(now)
+    .bind(purchase.payment)
     .execute(&mut *conn)
     .await?;
     sqlx::query(

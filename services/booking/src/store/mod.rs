@@ -1,7 +1,7 @@
 //! The only place that speaks SQL.
 //!
 //! Lock order, kept by every transaction so that none waits in a circle: reservations (by id), transfers,
-//! seats (by id), ticket types (by id), quotas (by user and event), memberships. A hold starts at the
+//! seats (by id), ticket types (by id), quotas (by user and event), memberships, refunds owed. A hold starts at the
 //! seats and adds a reservation of its own.
 
 pub mod artists;
@@ -10,6 +10,7 @@ pub mod give_back;
 pub mod handover;
 pub mod hold;
 pub mod memberships;
+pub mod owed;
 pub mod points;
 pub mod purchases;
 pub mod reads;

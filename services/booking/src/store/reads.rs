@@ -4,7 +4,7 @@ use crate::reservation::{PaymentStatus, Status};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgPool};
+use sqlx::{FromRow, PgExecutor, PgPool};
 use urr_kit::wire;
 use uuid::Uuid;
 
@@ -217,16 +217,17 @@ pub async fn totals(pool: &PgPool, since: DateTime<Utc>) -> Result<Totals, sqlx:
     .await
 }
 
-/// Pending and confirmed reservations of an event, a bounded batch of ids.
+/// Pending and confirmed reservations of shows that were called off, a bounded batch of ids.
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn active_ids(pool: &PgPool, event: Uuid, limit: i64) -> Result<Vec<Uuid>, sqlx::Error> {
+pub async fn called_off_ids(pool: &PgPool, limit: i64) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
-        "SELECT id FROM reservations WHERE event_id = $1 AND status IN ('pending', 'confirmed')
-         ORDER BY id LIMIT $2",
+        "SELECT r.id FROM event_copies e
+         CROSS JOIN LATERAL (SELECT id FROM reservations
+                             WHERE event_id = e.event_id AND status IN ('pending', 'confirmed') LIMIT $1) r
+         WHERE e.status = 'cancelled' LIMIT $1",
     )
-    .bind(event)
     .bind(limit)
     .fetch_all(pool)
     .await
@@ -236,11 +237,11 @@ pub async fn active_ids(pool: &PgPool, event: Uuid, limit: i64) -> Result<Vec<Uu
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn active_count(pool: &PgPool, event: Uuid) -> Result<i64, sqlx::Error> {
+pub async fn active_count(db: impl PgExecutor<'_>, event: Uuid) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT count(*) FROM reservations WHERE event_id = $1 AND status IN ('pending', 'confirmed')",
     )
     .bind(event)
-    .fetch_one(pool)
+    .fetch_one(db)
     .await
 }

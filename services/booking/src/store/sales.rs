@@ -208,7 +208,7 @@ pub async fn put_event(
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn call_off(pool: &PgPool, event: Uuid, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn call_off(db: impl PgExecutor<'_>, event: Uuid, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO event_copies AS e (event_id, title, status, as_of)
          VALUES ($1, coalesce((SELECT name FROM sales WHERE event_id = $1), ''), 'cancelled', $2)
@@ -217,7 +217,7 @@ pub async fn call_off(pool: &PgPool, event: Uuid, now: DateTime<Utc>) -> Result<
     )
     .bind(event)
     .bind(now)
-    .execute(pool)
+    .execute(db)
     .await
     .map(drop)
 }

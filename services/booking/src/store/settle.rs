@@ -5,11 +5,12 @@
 //! here is written together with the event that tells of it.
 
 use super::give_back;
+use super::owed::{self, Charge};
 use crate::events;
 use crate::reservation::{Confirm, PaymentStatus, Refusal, Status, is_show_day};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{Connection as _, FromRow, PgConnection};
 use urr_kit::events::outbox;
 use urr_kit::sabotage::{self, Guard};
 use uuid::Uuid;
@@ -55,6 +56,16 @@ pub struct Reservation {
     pub event_date: Option<DateTime<Utc>>,
     /// The transfer by which its owner came by it; none for who made it.
     pub transfer_id: Option<Uuid>,
+    /// The payment it stands on, if it is paid; none also where whoever confirmed it did not say.
+    pub payment_id: Option<Uuid>,
+}
+
+impl Reservation {
+    /// Whether it is known to stand on another payment than this one.
+    #[must_use]
+    pub fn stands_on_another(&self, payment: Option<Uuid>) -> bool {
+        matches!((self.payment_id, payment), (Some(its), Some(this)) if its != this)
+    }
 }
 
 /// Why settling did not happen.
@@ -89,7 +100,7 @@ pub struct Settled {
 pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Reservation, SettleError> {
     sqlx::query_as(
         "SELECT r.id, r.user_id, r.event_id, r.total_amount, r.status, r.payment_status, e.event_date,
-                r.transfer_id
+                r.transfer_id, r.payment_id
          FROM reservations r LEFT JOIN event_copies e ON e.event_id = r.event_id
          WHERE r.id = $1 FOR UPDATE OF r",
     )
@@ -99,16 +110,37 @@ pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Reservation, Sett
     .ok_or(SettleError::NotFound)
 }
 
+/// Locks the reservation for the rest of the transaction if it is pending or confirmed and nobody else has it.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn lock_if_free(conn: &mut PgConnection, id: Uuid) -> Result<bool, sqlx::Error> {
+    let found: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM reservations WHERE id = $1 AND status IN ('pending', 'confirmed') FOR UPDATE SKIP LOCKED",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// Every seat of the reservation goes from held to sold, and the reservation and the event that tells of it
 /// with them, or nothing does. One statement, because a sale is made of little else: each further one is a way
 /// to Postgres and back while the payer waits. The reservation's row is locked before its seats, as everywhere.
 ///
 /// Parameters: $1 reservation, $2 payer or NULL, $3 leaves the comparison of tokens out, $4 now, $5 method of
 /// payment, $6 outbox row id, $7 outbox topic, $8 the RESERVATION_CONFIRMED envelope without what only the row
-/// knows, $9 what was paid or NULL. Answers the reservation as it was, and the seats that were sold.
+/// knows, $9 what was paid or NULL, $10 the payment or NULL. Answers the reservation as it was, and the seats that
+/// were sold.
+///
+/// Who waits for the row's lock gets the row as it is then, but the items as they were when the statement began: if
+/// others were chosen meanwhile (`stale`), nothing is written and the caller looks again.
 const CONFIRM_SQL: &str = "
-WITH mine AS MATERIALIZED (
-    SELECT id, user_id, event_id, total_amount, status, payment_status, transfer_id FROM reservations
+WITH seen AS MATERIALIZED (
+    SELECT xmin AS written_by FROM reservations WHERE id = $1
+), mine AS MATERIALIZED (
+    SELECT id, user_id, event_id, total_amount, status, payment_status, transfer_id, payment_id, xmin AS written_by
+    FROM reservations
     WHERE id = $1
     FOR UPDATE
 ), items AS MATERIALIZED (
@@ -122,12 +154,13 @@ WITH mine AS MATERIALIZED (
 ), show AS MATERIALIZED (
     SELECT e.event_date, e.status = 'cancelled' AS called_off FROM mine JOIN event_copies e USING (event_id)
 ), verdict AS MATERIALIZED (
-    SELECT mine.status = 'pending' AND NOT EXISTS (SELECT FROM show WHERE called_off) AND ($2::uuid IS NULL OR mine.user_id = $2)
+    SELECT mine.status = 'pending' AND mine.written_by = seen.written_by AS fresh,
+           mine.status = 'pending' AND mine.written_by = seen.written_by AND NOT EXISTS (SELECT FROM show WHERE called_off) AND ($2::uuid IS NULL OR mine.user_id = $2)
            AND ($9::bigint IS NULL OR mine.total_amount = $9)
            AND (SELECT coalesce(bool_and($3 OR (l.status = 'locked' AND l.locked_by = mine.user_id
                                                AND l.fencing_token = i.fencing_token)), true)
                 FROM items i LEFT JOIN locked l ON l.id = i.seat_id) AS sells
-    FROM mine
+    FROM mine, seen
 ), sold AS (
     UPDATE seats s
     SET status = 'reserved', locked_by = mine.user_id, lock_expires_at = NULL, version = s.version + 1, updated_at = $4
@@ -136,7 +169,7 @@ WITH mine AS MATERIALIZED (
     RETURNING s.id, s.section, s.row_number, s.price
 ), confirmed AS (
     UPDATE reservations r
-    SET status = 'confirmed', payment_status = 'completed', payment_method = $5, updated_at = $4
+    SET status = 'confirmed', payment_status = 'completed', payment_method = $5, payment_id = $10, updated_at = $4
     FROM verdict
     WHERE r.id = $1 AND sells
 ), told AS (
@@ -151,8 +184,9 @@ WITH mine AS MATERIALIZED (
     FROM mine, verdict
     WHERE sells
 )
-SELECT mine.*, (SELECT event_date FROM show) AS event_date, EXISTS (SELECT FROM show WHERE called_off) AS called_off,
-       sells, ARRAY(SELECT id FROM sold) AS seats
+SELECT mine.id, user_id, event_id, total_amount, status, payment_status, transfer_id, payment_id,
+       (SELECT event_date FROM show) AS event_date, EXISTS (SELECT FROM show WHERE called_off) AS called_off,
+       status = 'pending' AND NOT fresh AS stale, sells, ARRAY(SELECT id FROM sold) AS seats
 FROM mine, verdict
 ";
 
@@ -161,6 +195,8 @@ struct Confirmed {
     #[sqlx(flatten)]
     before: Reservation,
     called_off: bool,
+    /// Others were chosen while this waited for the row: nothing was decided.
+    stale: bool,
     sells: bool,
     seats: Vec<Uuid>,
 }
@@ -168,6 +204,8 @@ struct Confirmed {
 /// What is known of the payment that confirms.
 #[derive(Debug, Clone, Copy)]
 pub struct Paid<'a> {
+    /// Which it is, if the caller says: the ticket stands on it from now on.
+    pub payment: Option<Uuid>,
     /// Who paid, if the caller says.
     pub payer: Option<Uuid>,
     /// KRW, if the caller says: other seats may have been chosen since (R-BOOK-09).
@@ -180,7 +218,8 @@ pub struct Paid<'a> {
 ///
 /// # Errors
 /// `NotFound`; `Refused` when the reservation is cancelled or expired, the show is called off, the payer is another,
-/// it costs something else by now, or somebody took a seat after the hold had ended: the caller refunds.
+/// it costs something else by now, another payment paid it before, or somebody took a seat after the hold had ended:
+/// the caller refunds.
 pub async fn confirm(
     conn: &mut PgConnection,
     id: Uuid,
@@ -188,29 +227,26 @@ pub async fn confirm(
     fencing: Fencing,
     now: DateTime<Utc>,
 ) -> Result<Settled, SettleError> {
-    let told = events::confirmed(id, paid.method, now)?;
-    let found: Option<Confirmed> = sqlx::query_as(CONFIRM_SQL)
-        .bind(id)
-        .bind(paid.payer)
-        .bind(fencing == Fencing::Off)
-        .bind(now)
-        .bind(paid.method)
-        .bind(told.id)
-        .bind(told.topic)
-        .bind(Json(&told.envelope))
-        .bind(paid.amount)
-        .fetch_optional(conn)
-        .await?;
+    let mut found = attempt(&mut *conn, id, paid, fencing, now).await?;
+    if found.stale {
+        // The lock first: nothing can be chosen any more while the statement looks.
+        let mut tx = conn.begin().await?;
+        lock(&mut tx, id).await?;
+        found = attempt(&mut tx, id, paid, fencing, now).await?;
+        tx.commit().await?;
+    }
     let Confirmed {
         before,
         called_off,
         sells,
         seats,
-    } = found.ok_or(SettleError::NotFound)?;
+        ..
+    } = found;
     if paid.payer.is_some_and(|payer| payer != before.user_id) {
         return Err(Refusal::NotOwner.into());
     }
     let changed = match before.status.confirm()? {
+        Confirm::Already if before.stands_on_another(paid.payment) => return Err(Refusal::PaidBefore.into()),
         Confirm::Already => false,
         Confirm::Proceed if called_off => return Err(Refusal::EventCancelled.into()),
         Confirm::Proceed if paid.amount.is_some_and(|amount| amount != before.total_amount) => {
@@ -229,6 +265,30 @@ pub async fn confirm(
     })
 }
 
+async fn attempt(
+    conn: &mut PgConnection,
+    id: Uuid,
+    paid: Paid<'_>,
+    fencing: Fencing,
+    now: DateTime<Utc>,
+) -> Result<Confirmed, SettleError> {
+    let told = events::confirmed(id, paid.method, now)?;
+    let found: Option<Confirmed> = sqlx::query_as(CONFIRM_SQL)
+        .bind(id)
+        .bind(paid.payer)
+        .bind(fencing == Fencing::Off)
+        .bind(now)
+        .bind(paid.method)
+        .bind(told.id)
+        .bind(told.topic)
+        .bind(Json(&told.envelope))
+        .bind(paid.amount)
+        .bind(paid.payment)
+        .fetch_optional(conn)
+        .await?;
+    found.ok_or(SettleError::NotFound)
+}
+
 /// A reservation that is sold.
 #[derive(Debug, Clone, Copy, FromRow)]
 pub struct Sold {
@@ -236,18 +296,25 @@ pub struct Sold {
     pub artist_id: Option<Uuid>,
 }
 
-/// `payer`'s reservation if it is sold already, so that a payment's event, which mostly comes after the
-/// payment service's own call, need not lock it.
+/// `payer`'s reservation if it is sold already, as far as is known by this payment, so that a payment's event,
+/// which mostly comes after the payment service's own call, need not lock it.
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn sold(conn: &mut PgConnection, id: Uuid, payer: Uuid) -> Result<Option<Sold>, sqlx::Error> {
+pub async fn sold(
+    conn: &mut PgConnection,
+    id: Uuid,
+    payer: Uuid,
+    payment: Uuid,
+) -> Result<Option<Sold>, sqlx::Error> {
     sqlx::query_as(
         "SELECT (SELECT artist_id FROM event_copies e WHERE e.event_id = r.event_id) AS artist_id
-         FROM reservations r WHERE id = $1 AND user_id = $2 AND status = 'confirmed'",
+         FROM reservations r WHERE id = $1 AND user_id = $2 AND status = 'confirmed'
+           AND coalesce(payment_id = $3, true)",
     )
     .bind(id)
     .bind(payer)
+    .bind(payment)
     .fetch_optional(conn)
     .await
 }
@@ -265,10 +332,12 @@ pub enum Cancel {
     /// over already does not stand in the money's way.
     BeforeRefund(Uuid),
     /// The money went back; nothing remains to be refunded. It was paid for the reservation, or for this transfer
-    /// of it: a ticket that stands on a later payment stays.
+    /// of it: a ticket that stands on another payment stays.
     Refunded {
         /// The transfer.
         transfer: Option<Uuid>,
+        /// Which payment it was, if the caller says.
+        payment: Option<Uuid>,
     },
 }
 
@@ -305,8 +374,8 @@ pub async fn cancel(
     if stranger {
         return Err(SettleError::NotFound);
     }
-    if let Cancel::Refunded { transfer } = how
-        && before.transfer_id != transfer
+    if let Cancel::Refunded { transfer, payment } = how
+        && (before.transfer_id != transfer || before.stands_on_another(payment))
     {
         return Ok(Settled {
             before,
@@ -332,9 +401,14 @@ pub async fn cancel(
     let payment_status = match how {
         Cancel::Refunded { .. } => PaymentStatus::Refunded,
         Cancel::ByOwner(_) | Cancel::BeforeRefund(_) | Cancel::EventCancelled | Cancel::ByHouse => {
-            before.payment_status.cancelled()
+            before.payment_status.cancelled(before.total_amount)
         }
     };
+    if payment_status == PaymentStatus::RefundRequested
+        && let Some(charge) = Charge::of(&before)
+    {
+        owed::remember(conn, charge, how.reason(), now).await?;
+    }
     let seats = give_back::give_back(conn, &[id], now).await?;
     write_end(conn, id, Status::Cancelled, payment_status, now).await?;
     events::cancelled(conn, &before, how.reason(), &seats, now).await?;

@@ -145,6 +145,7 @@ async fn attempt(pool: &PgPool, order: &Order<'_>) -> Result<Outcome, sqlx::Erro
         payment_status: PaymentStatus::Pending,
         event_date: None,
         transfer_id: None,
+        payment_id: None,
     };
     events::created(&mut tx, &reservation, order.now).await?;
     tx.commit().await?;

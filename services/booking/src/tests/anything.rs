@@ -129,7 +129,15 @@ async fn run(world: &World, ops: Vec<Op>) {
             }
             Op::Refund(at) => {
                 if let Some(id) = pick(*at) {
-                    let _ = world.cancel(id, Cancel::Refunded { transfer: None }).await;
+                    let _ = world
+                        .cancel(
+                            id,
+                            Cancel::Refunded {
+                                transfer: None,
+                                payment: None,
+                            },
+                        )
+                        .await;
                 }
             }
             Op::Change { at, seats } => {

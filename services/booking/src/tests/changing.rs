@@ -29,6 +29,7 @@ impl World {
     async fn pay(&self, id: Uuid, amount: i64) -> Result<bool, reservation::Refusal> {
         let mut conn = self.pool.acquire().await.unwrap();
         let paid = Paid {
+            payment: None,
             payer: None,
             amount: Some(amount),
             method: "toss",

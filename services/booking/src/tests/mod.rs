@@ -4,10 +4,13 @@ mod anything;
 mod api;
 mod changing;
 mod fans;
+mod free;
 mod heard;
 mod map;
 mod members;
+mod one_payment;
 mod outage;
+mod owed;
 mod races;
 mod resold;
 mod served;
@@ -34,7 +37,7 @@ pub(crate) const HOLD_MS: i64 = 300_000;
 
 /// One event with seats, and everything that acts on it.
 pub(crate) struct World {
-    _bed: TestBed,
+    pub(crate) bed: TestBed,
     pub(crate) pool: PgPool,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) filter: Filter,
@@ -80,7 +83,7 @@ impl World {
             .await
             .unwrap();
         Self {
-            _bed: bed,
+            bed,
             pool,
             clock,
             filter,
@@ -115,6 +118,7 @@ impl World {
     pub(crate) async fn confirm(&self, id: Uuid, fencing: Fencing) -> Result<Settled, SettleError> {
         let mut tx = self.pool.begin().await.unwrap();
         let paid = Paid {
+            payment: None,
             payer: None,
             amount: None,
             method: "toss",

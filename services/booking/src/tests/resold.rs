@@ -65,6 +65,7 @@ impl World {
         if let Some(reservation) = standing {
             let how = Cancel::Refunded {
                 transfer: Some(transfer),
+                payment: Some(payment),
             };
             self.cancel(reservation, how).await.unwrap();
         }
@@ -306,7 +307,10 @@ async fn a_refund_takes_a_ticket_only_from_whom_it_was_paid_back() {
     let (pay_b, pay_a) = (Uuid::new_v4(), Uuid::new_v4());
     world.buy(first, b, pay_b).await;
     // A's own payment goes back because he sold: it is told now, and the ticket stays B's.
-    let sold_on = Cancel::Refunded { transfer: None };
+    let sold_on = Cancel::Refunded {
+        transfer: None,
+        payment: None,
+    };
     assert!(!world.cancel(ticket, sold_on).await.unwrap().changed);
     assert_eq!(world.owner(ticket).await, b);
     // A buys it back. His first payment's refund, told once more, still takes nothing.

@@ -18,7 +18,7 @@ use urr_kit::testing::TestBed;
 use uuid::Uuid;
 
 /// How long anything may take to be heard.
-pub(super) const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(30);
 
 pub(super) struct Api {
     bed: TestBed,

@@ -156,14 +156,26 @@ async fn what_is_cancelled_goes_back_once_and_the_paid_is_marked() {
     // The refund that follows changes only what is known about the money.
     assert!(
         world
-            .cancel(paid.id, Cancel::Refunded { transfer: None })
+            .cancel(
+                paid.id,
+                Cancel::Refunded {
+                    transfer: None,
+                    payment: None
+                }
+            )
             .await
             .unwrap()
             .changed
     );
     assert!(
         !world
-            .cancel(paid.id, Cancel::Refunded { transfer: None })
+            .cancel(
+                paid.id,
+                Cancel::Refunded {
+                    transfer: None,
+                    payment: None
+                }
+            )
             .await
             .unwrap()
             .changed
@@ -190,7 +202,13 @@ async fn nothing_is_cancelled_on_the_day_of_the_show() {
     // Money that went back all the same is a fact.
     assert!(
         world
-            .cancel(hold.id, Cancel::Refunded { transfer: None })
+            .cancel(
+                hold.id,
+                Cancel::Refunded {
+                    transfer: None,
+                    payment: None
+                }
+            )
             .await
             .unwrap()
             .changed
@@ -220,6 +238,14 @@ async fn nobody_gets_a_ticket_for_a_show_that_was_called_off_meanwhile() {
         Refusal::EventCancelled
     );
     assert_eq!(world.status(late.id).await, "pending", "the sweep ends it");
+    assert_eq!(
+        crate::called_off::sweep(&world.pool, &world.filter, world.now())
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(world.status(late.id).await, "cancelled");
+    assert_eq!(world.counts().await, (2, 0, 0));
     // Catalog's older news do not open it again; newer ones do.
     let show = super::show(world.now());
     for (later_ms, code) in [(-1, Err(crate::holds::Refusal::Terms(Cancelled))), (1, Ok(()))] {

@@ -3,6 +3,7 @@
 
 mod act;
 mod create;
+mod dead_letters;
 mod draft;
 mod events;
 mod reservations;
@@ -40,4 +41,10 @@ pub(crate) fn router() -> Router<App> {
         )
         .route("/api/admin/events/{id}/tickets", post(tickets::create))
         .route("/api/admin/tickets/{id}", put(tickets::change))
+        .route("/api/admin/dead-letters", get(dead_letters::counts))
+        .route("/api/admin/dead-letters/{topic}", get(dead_letters::list))
+        .route(
+            "/api/admin/dead-letters/{topic}/{id}/replay",
+            post(dead_letters::replay),
+        )
 }

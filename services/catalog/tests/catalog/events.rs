@@ -203,6 +203,54 @@ async fn change_cancel_and_delete_are_seen_at_once() {
 }
 
 #[tokio::test]
+async fn r_adm_01_an_event_ends_whether_or_not_booking_answers_and_others_are_told() {
+    // R-RES-03. What booking is not told at once it hears by the news; nothing says that nothing was changed.
+    let world = World::without_booking().await;
+    let mut paths = Vec::new();
+    for title in ["Off", "Gone"] {
+        let draft = Some(world.draft(title, 0));
+        let (status, made) = world.admin(Method::POST, "/api/admin/events", draft).await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        paths.push(format!("events/{}", made["event"]["id"].as_str().unwrap()));
+    }
+    let cancel = format!("/api/admin/{}/cancel", paths[0]);
+    let delete = format!("/api/admin/{}", paths[1]);
+    for (method, path) in [(Method::POST, &cancel), (Method::DELETE, &delete)] {
+        let (status, body) = world.admin(method, path, None).await;
+        assert_eq!(
+            (status, &body["cancelledReservations"]),
+            (StatusCode::OK, &json!(0)),
+            "{body}"
+        );
+        assert!(
+            body["message"]
+                .as_str()
+                .unwrap()
+                .contains("Booking did not answer"),
+            "{body}"
+        );
+    }
+    assert_eq!(
+        world.get(&format!("/api/{}", paths[0])).await.1["event"]["status"],
+        "cancelled"
+    );
+    assert_eq!(
+        world.get(&format!("/api/{}", paths[1])).await.0,
+        StatusCode::NOT_FOUND
+    );
+    // An edit in between opens it to nobody.
+    let edit = format!("/api/admin/{}", paths[0]);
+    let (status, _) = world
+        .admin(Method::PUT, &edit, Some(world.draft("Off still", 0)))
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        world.told().await,
+        ["on_sale", "on_sale", "cancelled", "cancelled", "cancelled"]
+    );
+}
+
+#[tokio::test]
 async fn pages_are_clamped_and_searched_literally() {
     let world = World::new().await;
     for title in ["100% Live", "1000 Lives"] {

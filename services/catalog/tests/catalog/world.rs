@@ -35,6 +35,19 @@ impl World {
             .await
             .unwrap();
         let base = bed.serve(booking.app(&bed.ctx())).await;
+        Self::beside(bed, config, base).await
+    }
+
+    /// As [`World::new`], and nobody is where booking should be.
+    pub(crate) async fn without_booking() -> Self {
+        // Bound and let go: nothing listens there.
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", gone.local_addr().unwrap());
+        drop(gone);
+        Self::beside(TestBed::new().await, Config::default(), base).await
+    }
+
+    async fn beside(bed: TestBed, config: Config, base: String) -> Self {
         let ctx = bed
             .ctx()
             .with_settings(|settings| settings.urls.booking = base.clone());
@@ -105,6 +118,23 @@ impl World {
             .fetch_all(&pool)
             .await
             .unwrap()
+    }
+
+    /// What others were told events are, in order.
+    pub(crate) async fn told(&self) -> Vec<String> {
+        let pool = self
+            .bed
+            .ctx()
+            .postgres("catalog", &urr_catalog::MIGRATOR)
+            .await
+            .unwrap();
+        sqlx::query_scalar(
+            "SELECT payload -> 'payload' ->> 'status' FROM outbox_events WHERE event_type = 'EVENT_CHANGED'
+             ORDER BY seq",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {

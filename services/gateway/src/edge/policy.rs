@@ -132,6 +132,10 @@ impl Policy for EdgePolicy {
         Some(cookie)
     }
 
+    fn is_void(&self, claims: &tier1::Claims) -> bool {
+        self.room.is_void(claims.sub, claims.epoch)
+    }
+
     fn reads_cookies(&self) -> bool {
         true
     }

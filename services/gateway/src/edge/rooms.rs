@@ -1,9 +1,9 @@
-//! Whether the waiting room answers, and which sales' rooms are switched off.
+//! Whether the waiting room answers, which sales' rooms are switched off, and which lines have ended.
 
 use super::{Config, WhenDown, base_url, origin::Http, sales::ActiveSales};
 use serde::Deserialize;
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU32, Ordering},
@@ -21,10 +21,13 @@ const SILENT_ROUNDS: u32 = 3;
 const ASKED_MAX: usize = 64;
 const STATUS_BYTES_MAX: usize = 64 * 1024;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "camelCase")]
 struct Status {
     is_active: bool,
+    /// Passes of lines up to this one are nobody's; a room of an earlier release does not say.
+    #[serde(default)]
+    voids: u32,
 }
 
 pub(super) struct RoomWatch {
@@ -32,7 +35,7 @@ pub(super) struct RoomWatch {
     when_down: WhenDown,
     every: Duration,
     silent: AtomicU32,
-    off: RwLock<BTreeSet<SaleId>>,
+    heard: RwLock<BTreeMap<SaleId, Status>>,
 }
 
 impl RoomWatch {
@@ -42,7 +45,7 @@ impl RoomWatch {
             when_down: config.edge_when_room_is_down,
             every: Duration::from_millis(config.edge_room_refresh_ms.max(10)),
             silent: AtomicU32::new(0),
-            off: RwLock::default(),
+            heard: RwLock::default(),
         })
     }
 
@@ -58,10 +61,18 @@ impl RoomWatch {
     /// Whether an operator has switched this sale's room off: then nobody waits (R-VWR-07). A room
     /// that is not there yet is not one that is off.
     pub(super) fn is_off(&self, sale: SaleId) -> bool {
-        self.off
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&sale)
+        self.heard_of(sale).is_some_and(|status| !status.is_active)
+    }
+
+    /// Whether the line of this epoch was ended on purpose. A line that is not the present one but
+    /// survived the loss of its record was not.
+    pub(super) fn is_void(&self, sale: SaleId, epoch: u32) -> bool {
+        self.heard_of(sale).is_some_and(|status| epoch <= status.voids)
+    }
+
+    fn heard_of(&self, sale: SaleId) -> Option<Status> {
+        let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
+        heard.get(&sale).copied()
     }
 
     pub(super) fn task(
@@ -83,18 +94,23 @@ impl RoomWatch {
     }
 
     async fn look(&self, http: &Http, sales: &ActiveSales) {
-        let mut off = BTreeSet::new();
-        let mut answered = false;
         let asked = sales.all();
+        // What was heard holds until something else is: of sales that are still in the list.
+        let mut heard = {
+            let before = self.heard.read().unwrap_or_else(PoisonError::into_inner);
+            let listed = asked.iter().filter_map(|sale| Some((*sale, *before.get(sale)?)));
+            listed.collect::<BTreeMap<_, _>>()
+        };
+        let mut answered = false;
         for sale in asked.iter().copied().take(ASKED_MAX) {
             let url = format!("{}/vwr-api/vwr/status/{sale}", self.base);
             match http.get(&url, STATUS_BYTES_MAX).await {
                 Ok((status, bytes)) if !status.is_server_error() => {
                     answered = true;
-                    let read = serde_json::from_slice::<Status>(&bytes);
-                    if status.is_success() && read.is_ok_and(|status| !status.is_active) {
-                        off.insert(sale);
-                    }
+                    match serde_json::from_slice::<Status>(&bytes) {
+                        Ok(said) if status.is_success() => heard.insert(sale, said),
+                        Ok(_) | Err(_) => heard.remove(&sale),
+                    };
                 }
                 Ok(_) | Err(_) => break,
             }
@@ -108,9 +124,8 @@ impl RoomWatch {
                 tracing::info!("the waiting room answers again");
             }
             self.silent.store(0, Ordering::Relaxed);
-            *self.off.write().unwrap_or_else(PoisonError::into_inner) = off;
+            *self.heard.write().unwrap_or_else(PoisonError::into_inner) = heard;
         } else {
-            // Rooms that were off stay off: their operator's word holds until another is heard.
             let silent = self.silent.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             if silent == SILENT_ROUNDS {
                 tracing::error!(

@@ -2,7 +2,9 @@
 
 use crate::world::{Front, HTML};
 use reqwest::StatusCode;
+use std::time::Duration;
 use urr_gateway::edge::WhenDown;
+use urr_kit::testing::eventually;
 use uuid::Uuid;
 
 #[tokio::test]
@@ -54,6 +56,38 @@ async fn a_room_that_is_switched_off_holds_nobody_up() {
     front.until(&path, StatusCode::OK).await;
     front.room.active(true);
     front.until(&path, StatusCode::FOUND).await;
+}
+
+/// Else who was let in before would stay in, with passes renewed for two hours, beside the line
+/// that began anew.
+#[tokio::test]
+async fn passes_of_a_line_that_was_ended_let_nobody_in_and_are_not_renewed() {
+    let front = Front::new(|_| {}).await;
+    let path = format!("/shop/{}", front.sale);
+    // Half of it is over, so it is renewed.
+    let old = format!("urr-vwr-token={}", front.pass_of_line(7, front.sale, 200));
+    let of_old = [HTML, ("cookie", old.as_str())];
+    let answer = front.get(&path, &of_old).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.headers().contains_key("set-cookie"));
+    front.room.ends_lines_up_to(7);
+    eventually(Duration::from_secs(30), "the edge hears of it", async || {
+        front.get(&path, &of_old).await.status() == StatusCode::FOUND
+    })
+    .await;
+    let answer = front.get(&path, &of_old).await;
+    let renewed = answer
+        .headers()
+        .get_all("set-cookie")
+        .iter()
+        .any(|cookie| cookie.to_str().unwrap().starts_with("urr-vwr-token=ey"));
+    assert!(!renewed, "{:?}", answer.headers());
+    // A pass of the line that followed is good, also beside the old one.
+    let both = format!("{old}; urr-vwr-token={}", front.pass_of_line(8, front.sale, 500));
+    assert_eq!(
+        front.get(&path, &[HTML, ("cookie", &both)]).await.status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]

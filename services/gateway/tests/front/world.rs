@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -56,6 +56,7 @@ pub(crate) struct Front {
 pub(crate) struct RoomStub {
     down: AtomicBool,
     inactive: AtomicBool,
+    voids: AtomicU32,
     listed: Mutex<Vec<SaleId>>,
     paths: Mutex<Vec<String>>,
 }
@@ -67,6 +68,11 @@ impl RoomStub {
 
     pub(crate) fn active(&self, active: bool) {
         self.inactive.store(!active, Ordering::SeqCst);
+    }
+
+    /// Lines up to this epoch were ended on purpose.
+    pub(crate) fn ends_lines_up_to(&self, epoch: u32) {
+        self.voids.store(epoch, Ordering::SeqCst);
     }
 
     pub(crate) fn list(&self, sales: &[SaleId]) {
@@ -92,7 +98,8 @@ impl RoomStub {
                 }
                 return Json(json!({ "activeEvents": listed })).into_response();
             }
-            Json(json!({"isActive": !room.inactive.load(Ordering::SeqCst)})).into_response()
+            let voids = room.voids.load(Ordering::SeqCst);
+            Json(json!({"isActive": !room.inactive.load(Ordering::SeqCst), "voids": voids})).into_response()
         }
         Router::new().fallback(any(answer)).with_state(Arc::clone(self))
     }
@@ -283,8 +290,12 @@ impl Front {
 
     /// A genuine pass that ends in so many seconds.
     pub(crate) fn pass(&self, sale: SaleId, ends_in_s: i64) -> String {
+        self.pass_of_line(1, sale, ends_in_s)
+    }
+
+    pub(crate) fn pass_of_line(&self, epoch: u32, sale: SaleId, ends_in_s: i64) -> String {
         let now = self.bed.clock().now();
-        let mut claims = tier1::Claims::new(sale, "anon-1", 7, 1, now, 600);
+        let mut claims = tier1::Claims::new(sale, "anon-1", 7, epoch, now, 600);
         claims.exp = now.0 / 1000 + ends_in_s;
         tier1::issue(&self.bed.ctx().secrets.vwr_keys, &claims)
     }

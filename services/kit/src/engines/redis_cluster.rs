@@ -116,10 +116,15 @@ fn free_ports() -> Result<Vec<Ports>, EngineError> {
 }
 
 async fn join(ports: &[Ports]) -> Result<(), redis::RedisError> {
+    // The client's own 500 ms are too short for a machine that is busy with a test suite.
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(AGREE_LIMIT))
+        .set_response_timeout(Some(AGREE_LIMIT));
     let mut conns = Vec::new();
     for port in ports {
         let client = redis::Client::open(url(port.client))?;
-        conns.push(client.get_multiplexed_async_connection().await?);
+        let conn = client.get_multiplexed_async_connection_with_config(&patient);
+        conns.push(conn.await?);
     }
     for (number, conn) in (0_u16..).zip(&mut conns) {
         // Nodes of one epoch would have to settle first whose slots are whose.

@@ -3,7 +3,8 @@
 use super::Envelope;
 use crate::store::Redis;
 use futures::future::BoxFuture;
-use redis::RedisError;
+use redis::{RedisError, Script};
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 /// A stream keeps about this many entries: each seat of a hall of 60,000 held, sold and once
@@ -11,6 +12,31 @@ use uuid::Uuid;
 const STREAM_LENGTH: usize = 200_000;
 /// Dead letters are for people: more than these nobody reads.
 const DLQ_LENGTH: usize = 10_000;
+
+/// Names the present life of the bus: KEYS the name and the server that goes by it, ARGV a new name.
+///
+/// An empty Redis has no name. One that came back from its disk, or a replica that took over, has the
+/// old one and yet lacks what was written last (an append log is synced once a second, replicas
+/// follow behind); but it is another process, which its `run_id` tells. A script, because in a
+/// cluster the question must go to the node that holds the streams. A release that knew the name only
+/// reads the same name.
+static LIFE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+local known = redis.call('GET', KEYS[2])
+if known and known ~= server then
+    redis.call('SET', KEYS[1], ARGV[1])
+else
+    redis.call('SET', KEYS[1], ARGV[1], 'NX')
+end
+if known ~= server then
+    redis.call('SET', KEYS[2], server)
+end
+return redis.call('GET', KEYS[1])
+",
+    )
+});
 
 /// Why something was not published.
 #[derive(Debug, thiserror::Error)]
@@ -148,19 +174,13 @@ impl EventBus for RedisStreams {
 
     fn incarnation(&self) -> BoxFuture<'_, Result<String, BusError>> {
         Box::pin(async move {
-            let key = self.redis.key("{events}:incarnation");
             // Whoever comes first after a loss names the new life; all others read it.
-            let (_, name): ((), String) = redis::pipe()
-                .cmd("SET")
-                .arg(&key)
+            LIFE.key(self.redis.key("{events}:incarnation"))
+                .key(self.redis.key("{events}:incarnation-server"))
                 .arg(Uuid::new_v4().to_string())
-                .arg("NX")
-                .cmd("GET")
-                .arg(&key)
-                .query_async(&mut self.redis.conn())
+                .invoke_async(&mut self.redis.conn())
                 .await
-                .map_err(BusError::Unavailable)?;
-            Ok(name)
+                .map_err(BusError::Unavailable)
         })
     }
 }

@@ -5,6 +5,7 @@ use super::bus::stream_key;
 use super::group::Member;
 use super::handler::{ConsumerConfig, Handler};
 use super::process::{Outcome, Processor};
+use super::purge::Purge;
 use crate::clock::SharedClock;
 use crate::error::chain;
 use crate::service::Task;
@@ -42,6 +43,8 @@ pub fn consume(
         group: config.group,
         name: format!("{}-{}", config.group, Uuid::new_v4().simple()),
     };
+    let processed = Purge::of_processed(pool.clone(), clock.clone());
+    let ends = shutdown.clone();
     let events = Processor {
         config,
         pool,
@@ -52,7 +55,7 @@ pub fn consume(
     };
     let consumer = Consumer { events, keys, member };
     Task::new("event-consumer", async move {
-        consumer.run().await;
+        tokio::join!(consumer.run(), processed.run(&ends));
         Ok(())
     })
 }

@@ -63,18 +63,26 @@ pub async fn list(redis: &Redis, topic: &str, limit: u32) -> Result<Vec<Letter>,
     Ok(reply.ids.iter().map(Letter::of).collect())
 }
 
+/// One letter of `topic`.
+///
+/// # Errors
+/// When Redis cannot be reached, or `id` is not of the form of a stream's ids.
+pub async fn find(redis: &Redis, topic: &str, id: &str) -> Result<Option<Letter>, RedisError> {
+    let reply: StreamRangeReply = redis::cmd("XRANGE")
+        .arg(dlq_key(redis, topic))
+        .arg((id, id))
+        .query_async(&mut redis.conn())
+        .await?;
+    Ok(reply.ids.first().map(Letter::of))
+}
+
 /// Publishes dead letter `id` again, as `mended` if given, and takes it off the list. `false` when
 /// there is no such letter. Groups that processed the event already skip it by its id.
 ///
 /// # Errors
 /// When Redis cannot be reached; the letter is then still there.
 pub async fn replay(redis: &Redis, topic: &str, id: &str, mended: Option<&str>) -> Result<bool, RedisError> {
-    let reply: StreamRangeReply = redis::cmd("XRANGE")
-        .arg(dlq_key(redis, topic))
-        .arg((id, id))
-        .query_async(&mut redis.conn())
-        .await?;
-    let Some(letter) = reply.ids.first().map(Letter::of) else {
+    let Some(letter) = find(redis, topic, id).await? else {
         return Ok(false);
     };
     redis::pipe()

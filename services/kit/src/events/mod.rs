@@ -20,6 +20,7 @@ mod handler;
 pub mod outbox;
 mod payload;
 mod process;
+mod purge;
 
 pub use bus::{BusError, EventBus, RedisStreams};
 pub use consumer::consume;

@@ -3,8 +3,9 @@
 
 use super::Envelope;
 use super::bus::{BusError, EventBus, Message};
+use super::purge::Purge;
 use crate::clock::SharedClock;
-use crate::error::{chain, is_unreachable};
+use crate::error::chain;
 use crate::service::Task;
 use crate::trace;
 use crate::wire::at as timestamp;
@@ -14,7 +15,6 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use urr_core::time::Millis;
 use uuid::Uuid;
 
 /// The oldest so many at a time (R-MSG-02): one round trip to the bus, locks held for milliseconds.
@@ -33,14 +33,6 @@ const INCARNATION_MAX_AGE: Duration = Duration::from_secs(1);
 const REFUSALS_MAX: i32 = 3;
 /// What the bus may have lost is at most this old: consumers keep up within seconds.
 const REPUBLISH_WINDOW_MS: i64 = 15 * 60 * 1000;
-/// Published events stay for people to look at and to publish again.
-const KEEP_PUBLISHED_MS: i64 = 24 * 3600 * 1000;
-/// A redelivery older than this is not possible: streams are shorter.
-const KEEP_PROCESSED_MS: i64 = 7 * 24 * 3600 * 1000;
-const PURGE_INTERVAL: Duration = Duration::from_hours(1);
-/// A purge deletes at most so many rows of each table: its locks stay short.
-const PURGE_BATCH: i64 = 10_000;
-
 /// Counts up with every event enqueued in this process, so that relays need not wait for their
 /// poll. A static, because the writer holds only a connection. Not `NOTIFY`: it makes all commits
 /// of the database stand in one line.
@@ -78,9 +70,11 @@ pub fn enqueued() {
 
 /// The task that publishes the outbox of `pool`. Any number of replicas may run.
 pub fn relay(pool: PgPool, bus: Arc<dyn EventBus>, clock: SharedClock, shutdown: CancellationToken) -> Task {
+    let published = Purge::of_published(pool.clone(), clock.clone());
     let relay = Relay { pool, bus, clock };
     Task::new("outbox-relay", async move {
-        relay.run(&shutdown).await;
+        // Beside it: however much there is to delete, nobody waits for an event meanwhile.
+        tokio::join!(relay.run(&shutdown), published.run(&shutdown));
         Ok(())
     })
 }
@@ -111,7 +105,6 @@ enum RelayError {
 impl Relay {
     async fn run(&self, shutdown: &CancellationToken) {
         let mut enqueued = ENQUEUED.subscribe();
-        let mut purge = tokio::time::interval(PURGE_INTERVAL);
         let mut failing = false;
         let mut life_checked: Option<Instant> = None;
         loop {
@@ -139,7 +132,6 @@ impl Relay {
                     let linger = LINGER.saturating_sub(started.elapsed());
                     tokio::time::sleep(linger.max(COMMIT_PAUSE)).await;
                 }
-                _ = purge.tick() => self.purge().await,
                 // One more round: what was enqueued before the end goes out.
                 () = shutdown.cancelled() => {}
             }
@@ -232,8 +224,8 @@ impl Relay {
         Ok(())
     }
 
-    /// When the bus has forgotten (a Redis without a disk was restarted), what was published
-    /// lately is published again; consumers skip what they have processed.
+    /// When the bus has forgotten (a Redis was restarted, or a replica of it took over), what was
+    /// published lately is published again; consumers skip what they have processed.
     async fn republish_if_forgotten(&self) -> Result<(), RelayError> {
         let incarnation = self.bus.incarnation().await?;
         let known: Option<String> = sqlx::query_scalar("SELECT incarnation FROM outbox_bus")
@@ -265,42 +257,12 @@ impl Relay {
             .rows_affected();
             tracing::warn!(
                 again,
-                "the event bus lost its memory: publishing lately sent events again"
+                "the event bus may have lost its memory: publishing lately sent events again"
             );
         }
         tx.commit().await?;
         Ok(())
     }
-
-    async fn purge(&self) {
-        let now = self.clock.now();
-        let published = delete_old(
-            &self.pool,
-            "DELETE FROM outbox_events WHERE id IN (SELECT id FROM outbox_events
-             WHERE published AND published_at < $1 LIMIT $2)",
-            now.plus_ms(-KEEP_PUBLISHED_MS),
-        );
-        let processed = delete_old(
-            &self.pool,
-            "DELETE FROM processed_events WHERE (event_id, consumer_group) IN
-             (SELECT event_id, consumer_group FROM processed_events WHERE processed_at < $1 LIMIT $2)",
-            now.plus_ms(-KEEP_PROCESSED_MS),
-        );
-        if let Err(error) = published.await.and(processed.await)
-            && !is_unreachable(&error)
-        {
-            tracing::warn!(error = chain(&error), "old events could not be deleted");
-        }
-    }
-}
-
-async fn delete_old(pool: &PgPool, statement: &'static str, before: Millis) -> Result<(), sqlx::Error> {
-    sqlx::query(statement)
-        .bind(timestamp(before))
-        .bind(PURGE_BATCH)
-        .execute(pool)
-        .await
-        .map(drop)
 }
 
 /// How many events of this outbox wait to be published.

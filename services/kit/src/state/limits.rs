@@ -13,6 +13,10 @@ use urr_core::{sale::SaleId, time::Millis};
 /// The set of sales whose line must be ticked (api-contract.md section 6).
 pub const ACTIVE_EVENTS_KEY: &str = "queue:active-events";
 
+/// Of these, the sales that were declared: always ticked, while the others (anybody may join any
+/// event) share what is left.
+pub const DECLARED_EVENTS_KEY: &str = "queue:declared-events";
+
 /// The un-prefixed key of a sale's limits. Braces are literal: they are the cluster's hash tag.
 #[must_use]
 pub fn limits_key(sale: SaleId) -> String {
@@ -94,7 +98,7 @@ impl LimitsStore {
         Self { redis }
     }
 
-    /// Makes `limits` hold, unless newer ones do already. The sale is put on the list of lines
+    /// Makes `limits` hold, unless newer ones do already. The sale is put on the lists of lines
     /// to tick first, so that it is ticked at `opens_at` even if nobody came before.
     ///
     /// # Errors
@@ -110,10 +114,7 @@ impl LimitsStore {
             source,
         };
         let mut conn = self.redis.conn();
-        let _: u64 = conn
-            .sadd(self.redis.key(ACTIVE_EVENTS_KEY), limits.sale.to_string())
-            .await
-            .map_err(failed)?;
+        self.list(limits.sale).await.map_err(failed)?;
         let mut call = WRITE.prepare_invoke();
         call.key(self.redis.key(&limits_key(limits.sale)))
             .arg(limits.epoch)
@@ -123,11 +124,22 @@ impl LimitsStore {
             call.arg(field).arg(value);
         }
         let applied: u8 = call.invoke_async(&mut conn).await.map_err(failed)?;
-        Ok(if applied == 1 {
-            Written::Applied
-        } else {
-            Written::Stale
-        })
+        if applied == 0 {
+            return Ok(Written::Stale);
+        }
+        // A ticker that found the line over just before may have taken it off in between.
+        self.list(limits.sale).await.map_err(failed)?;
+        Ok(Written::Applied)
+    }
+
+    /// One key a command: they lie on different nodes of a cluster. Replicas of the release before know the
+    /// first list only.
+    async fn list(&self, sale: SaleId) -> Result<(), redis::RedisError> {
+        for list in [ACTIVE_EVENTS_KEY, DECLARED_EVENTS_KEY] {
+            let key = self.redis.key(list);
+            let _: u64 = self.redis.conn().sadd(key, sale.to_string()).await?;
+        }
+        Ok(())
     }
 
     /// Writes `limits` back where Redis has lost them. What the control plane wrote meanwhile stays,
@@ -285,6 +297,9 @@ mod tests {
             .unwrap();
         let listed: Vec<String> = redis.conn().smembers(redis.key(ACTIVE_EVENTS_KEY)).await.unwrap();
         assert_eq!(listed, [sale.to_string()]);
+        let declared = redis.key(DECLARED_EVENTS_KEY);
+        let declared: Vec<String> = redis.conn().smembers(declared).await.unwrap();
+        assert_eq!(declared.len(), 2, "{declared:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::engines::provision;
 use crate::settings::Settings;
 use crate::start::StartError;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use std::str::FromStr as _;
@@ -25,7 +25,7 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS: u32 = 30_000;
 /// A pool for `service` on its own schema, migrated.
 ///
 /// # Errors
-/// When the database cannot be reached, or its schema is newer than this binary.
+/// When the database cannot be reached, or a migration failed or was edited.
 pub async fn connect(
     settings: &Settings,
     service: &'static str,
@@ -74,12 +74,11 @@ async fn migrate(
         .await
         .map_err(database)?;
     let outcome = async {
-        run(&mut conn, &KIT, Some("_kit_migrations")).await?;
-        run(&mut conn, migrator, None).await
+        run(&mut conn, service, &KIT, "_kit_migrations").await?;
+        run(&mut conn, service, migrator, "_sqlx_migrations").await
     }
     .await
     .map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StartError::SchemaNewer { service, version },
         MigrateError::VersionMismatch(version) => StartError::SchemaEdited { service, version },
         source => StartError::Migration { service, source },
     });
@@ -88,16 +87,32 @@ async fn migrate(
     outcome.and(closed)
 }
 
+/// A schema that a newer release has migrated is no reason not to start: a release that is taken back
+/// (R-DEP-01) must come up on it, and the replicas of two releases share it while one follows the
+/// other. That they can is what migrations must keep to (docs/decisions/0031).
 async fn run(
     conn: &mut PgConnection,
+    service: &'static str,
     migrator: &Migrator,
-    table: Option<&'static str>,
+    table: &'static str,
 ) -> Result<(), MigrateError> {
     let mut migrator = Migrator::with_migrations(migrator.iter().cloned().collect());
     // sqlx's own lock is one per database: all services would stand in one line.
     migrator.set_locking(false);
-    if let Some(table) = table {
-        migrator.dangerous_set_table_name(table);
+    migrator.set_ignore_missing(true);
+    migrator.dangerous_set_table_name(table);
+    migrator.run_direct(None, conn, false).await?;
+    let known = migrator.iter().map(|migration| migration.version).max();
+    let applied = conn.list_applied_migrations(table).await?;
+    let newest = applied.last().map(|migration| migration.version);
+    if newest > known {
+        tracing::warn!(
+            service,
+            table,
+            newest,
+            known,
+            "the schema is newer than this release: fine while a release is rolled out or taken back"
+        );
     }
-    migrator.run_direct(None, conn, false).await
+    Ok(())
 }

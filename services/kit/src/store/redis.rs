@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Redis answers in well under a millisecond; what takes longer than this, even on a machine that is
 /// busy with an opening, is down, and the caller has a fallback (quirk 21: upstream waited and tripped
 /// its limiter).
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// One retry inside a call, then the call fails; the next call reconnects again.
 const RECONNECTS_PER_CALL: usize = 1;
@@ -65,9 +65,18 @@ impl Redis {
     /// # Errors
     /// When the URL is wrong or nobody answers there.
     pub async fn connect(url: &str, prefix: &str) -> Result<Self, StartError> {
+        Self::connect_with(url, prefix, RESPONSE_TIMEOUT).await
+    }
+
+    /// The same with another time that an answer may take.
+    pub(crate) async fn connect_with(
+        url: &str,
+        prefix: &str,
+        response_timeout: Duration,
+    ) -> Result<Self, StartError> {
         let client = Client::open(url).map_err(StartError::Redis)?;
         let conn = client
-            .connect(RESPONSE_TIMEOUT)
+            .connect(response_timeout)
             .await
             .map_err(StartError::Redis)?;
         Ok(Self {

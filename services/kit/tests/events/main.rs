@@ -3,5 +3,6 @@
 
 mod dead_letters;
 mod delivery;
+mod forgotten;
 mod lost;
 mod world;

@@ -2,6 +2,8 @@
 const FIRST_POLL_MS = 5000;
 const SEATS_EVERY_MS = 20000;
 const LONGEST_PAUSE_MS = 60000;
+// Polls that fail in a row before the place is shown with a join instead: a minute's.
+const FAILED_POLLS_MAX = 5;
 
 /** A number as the server means it, else `other`. */
 const count = (value, other = null) => (Number.isFinite(value) && value >= 0 ? value : other);
@@ -10,6 +12,7 @@ function line(sale, settings, model, changed) {
   let timer = 0;
   let busy = false;
   let failures = 0;
+  let denied = false;
   let seatsDue = 0;
   let leading = false;
   let leaving = false;
@@ -38,7 +41,7 @@ function line(sale, settings, model, changed) {
     busy = true;
     try {
       const place = readPlace(sale);
-      const answer = place ? await check(place) : await join();
+      const answer = place && !denied && failures < FAILED_POLLS_MAX ? await check(place) : await join(place);
       if (answer) {
         failures = 0;
         model.trouble = null;
@@ -53,9 +56,14 @@ function line(sale, settings, model, changed) {
     }
   }
 
-  async function join() {
-    const { status, body, retryMs } = await ask(`${settings.api}/assign/${sale}`, { userId: visitor() });
+  /** Takes a place, or shows the one there was: only a new one replaces it, for nothing else proves it. */
+  async function join(place) {
+    const asked = { userId: visitor() };
+    if (place) asked.requestId = place.requestId;
+    const { status, body, retryMs } = await ask(`${settings.api}/assign/${sale}`, asked);
     if (status === 200 && typeof body.requestId === "string") {
+      denied = false;
+      if (place && place.requestId !== body.requestId) model.start = null;
       stand(body);
       writePlace(sale, { requestId: body.requestId, position: body.position, start: model.start });
       pace(body);
@@ -101,9 +109,8 @@ function line(sale, settings, model, changed) {
       return true;
     }
     if (status === 404) {
-      // Another line than the one this place was in.
-      keep.set(placeOf(sale), "");
-      model.start = null;
+      // Another line than the one this place was in, as far as that replica knows.
+      denied = true;
       plan(500 + Math.random() * 1500);
       return false;
     }

@@ -121,6 +121,40 @@ async fn a_waiting_room_that_fails_is_asked_ever_more_rarely() {
     assert!(tab.text("facts").await.contains("Your place\n5"));
 }
 
+/// The request id is the only proof of a place that survives the loss of a ledger: it is shown
+/// again, and kept until another was given.
+#[tokio::test]
+async fn a_place_that_a_replica_denies_is_shown_again_and_not_thrown_away() {
+    let (world, _person, tab) = somebody_waits(4).await;
+    let stored = format!(
+        "JSON.parse(localStorage.getItem('urr-vwr-{}')).requestId",
+        world.sale
+    );
+    let id = tab.eval(&stored).await.as_str().unwrap().to_owned();
+    let joins = world.joins().len();
+    world.denying(true);
+    urr_kit::testing::eventually(std::time::Duration::from_secs(60), "it joins again", async || {
+        world.joins().len() > joins
+    })
+    .await;
+    assert!(world.joins()[joins].contains(&id), "{:?}", world.joins()[joins]);
+    assert_eq!(
+        tab.eval(&stored).await.as_str(),
+        Some(&*id),
+        "it is kept meanwhile"
+    );
+    // Somebody else comes; whoever had to join anew would stand behind him.
+    world.denying(false);
+    world.join("somebody-else").await;
+    // Longer than the longest pause between two tries: on a slow machine it failed more than once.
+    let fifth = "document.getElementById('facts').innerText.includes('Your place\\n5') && document.getElementById('notice').hidden";
+    urr_kit::testing::eventually(std::time::Duration::from_secs(100), "still fifth", async || {
+        tab.eval(fifth).await == true
+    })
+    .await;
+    assert_eq!(tab.eval(&stored).await.as_str(), Some(&*id));
+}
+
 #[tokio::test]
 async fn waking_from_sleep_asks_once() {
     let (world, _person, tab) = somebody_waits(40).await;

@@ -47,6 +47,8 @@ struct Seen {
     paths: Mutex<Vec<String>>,
     shop_cookies: Mutex<Vec<String>>,
     failing: AtomicBool,
+    denying: AtomicBool,
+    joins: Mutex<Vec<String>>,
     summaries: AtomicUsize,
     seats: Mutex<Option<(SaleId, SeatsView)>>,
 }
@@ -189,6 +191,17 @@ impl World {
         self.seen.failing.store(failing, Ordering::SeqCst);
     }
 
+    /// Answers polls with 404 and joins with 503 from now on, as a replica that knows no room, or no
+    /// longer.
+    pub(crate) fn denying(&self, denying: bool) {
+        self.seen.denying.store(denying, Ordering::SeqCst);
+    }
+
+    /// The bodies of the joins so far.
+    pub(crate) fn joins(&self) -> Vec<String> {
+        self.seen.joins.lock().unwrap().clone()
+    }
+
     /// Questions booking was asked about seats.
     pub(crate) fn summaries(&self) -> usize {
         self.seen.summaries.load(Ordering::SeqCst)
@@ -244,11 +257,25 @@ fn sale(plan: &Plan, now: Millis) -> Sale {
 async fn watch(State(seen): State<Arc<Seen>>, request: Request<Body>, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let fails = path.starts_with("/vwr-api/") && seen.failing.load(Ordering::SeqCst);
-    seen.paths.lock().unwrap().push(path);
+    seen.paths.lock().unwrap().push(path.clone());
     if fails {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    next.run(request).await
+    let denies = seen.denying.load(Ordering::SeqCst);
+    if denies && path.starts_with("/vwr-api/vwr/check/") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    if !path.starts_with("/vwr-api/vwr/assign/") {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 16).await.unwrap();
+    let join = String::from_utf8_lossy(&body).into_owned();
+    seen.joins.lock().unwrap().push(join);
+    if denies {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
 async fn shop(State(seen): State<Arc<Seen>>, headers: HeaderMap) -> Html<&'static str> {

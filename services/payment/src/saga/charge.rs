@@ -124,10 +124,8 @@ impl Payments {
     }
 
     pub(super) async fn ask_to_charge(&self, payment: &Payment) -> Said {
-        let started = self.now();
         let (charge, exchange) = self.0.provider.charge(payment).await;
-        let answered = !matches!(charge, Charge::Unknown | Charge::NotSent);
-        self.count_call(&exchange, answered, started);
+        self.count_call(&exchange);
         Said {
             charge,
             unkept: Some(exchange),
@@ -135,10 +133,8 @@ impl Payments {
     }
 
     pub(super) async fn ask_what_became(&self, payment: &Payment) -> Said {
-        let started = self.now();
         let (charge, exchange) = self.0.provider.query(payment).await;
-        let answered = !matches!(charge, Charge::Unknown);
-        self.count_call(&exchange, answered, started);
+        self.count_call(&exchange);
         Said {
             charge,
             unkept: Some(exchange),
@@ -180,7 +176,7 @@ impl Payments {
                 Err(Error::ProviderDown)
             }
             // The row stays `confirming`; recovery asks again until there is an answer.
-            Charge::Unknown | Charge::NotFound => {
+            Charge::Unknown | Charge::NotSeen => {
                 count("unknown");
                 Err(Error::InProgress)
             }

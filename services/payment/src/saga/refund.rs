@@ -50,9 +50,8 @@ impl Payments {
     /// refunding -> refunded, if the provider gives the money back now.
     pub(super) async fn carry_out(&self, payment: Payment) -> Result<Payment, Error> {
         let reason = payment.refund_reason.as_deref().unwrap_or("refund");
-        let started = self.now();
         let (refund, exchange) = self.0.provider.refund(&payment, reason).await;
-        self.count_call(&exchange, refund != Refund::Unknown, started);
+        self.count_call(&exchange);
         self.log(&payment, &exchange).await;
         match refund {
             Refund::Done => {
@@ -65,12 +64,23 @@ impl Payments {
                     "the provider did not confirm a refund; it stays owed");
                 Ok(payment)
             }
+            // A no: asking again at once gets it again, but its reason may pass (a balance that is too
+            // low) or be mended by people. It stays owed, and is asked for less and less often.
+            Refund::Refused { code } => {
+                count("refund_refused");
+                tracing::error!(payment = %payment.id, order = payment.order_id, code,
+                    refusals = payment.refund_refusals + 1,
+                    "the provider refuses a refund; it stays owed");
+                self.0.store.put_off_refund(&payment, self.now()).await?;
+                Ok(payment)
+            }
             // We recorded a charge the provider does not know. Money is not at risk, our books are:
             // this needs a human, so it is loud, and it stays in the list of what is owed.
             Refund::NothingCharged => {
                 count("refund_without_charge");
                 tracing::error!(payment = %payment.id, order = payment.order_id,
                     "the provider knows no charge for a payment to be refunded");
+                self.0.store.put_off_refund(&payment, self.now()).await?;
                 Ok(payment)
             }
         }

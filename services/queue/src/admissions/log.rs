@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 /// Entries taken at a time: some 0.2 ms of Redis, and at 10 ms a request to SQS half the lease.
 const ENTRIES: usize = 100;
+/// A cursor outlives the log it points into, which stays for a week after its line has ended. Told again from the
+/// beginning would be the log of a line in which nobody is let in for a month.
+const CURSOR_KEPT_S: u32 = 30 * 24 * 3600;
 /// A publisher that has not come again for so long is replaced.
 const LEASE_MS: u64 = 2000;
 
@@ -25,12 +28,12 @@ return 1
     )
 });
 
-/// KEYS: cursor. ARGV: from, to. Moves only forward, and only from where the publisher began.
+/// KEYS: cursor. ARGV: from, to, seconds to keep it. Moves only forward, and only from where the publisher began.
 static ADVANCE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 if (redis.call('GET', KEYS[1]) or '0-0') ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 ",
     )
@@ -119,6 +122,7 @@ impl Log {
             .key(self.key(batch.sale, "published"))
             .arg(&batch.cursor)
             .arg(to)
+            .arg(CURSOR_KEPT_S)
             .invoke_async::<bool>(&mut self.redis.conn())
             .await
             .map(drop)

@@ -167,7 +167,7 @@ impl App {
         now: Millis,
     ) -> ApiResult<View> {
         let proof = proof(headers, &self.entry_keys, sale, user, now);
-        let place = || place::of_request(headers, &self.vwr_keys, sale, now);
+        let place = || place::of_request(headers, &self.vwr_keys, sale, user, now);
         // Who is in line or inside already is not judged again, so that is looked at first.
         if remembered.is_none() && wish == Wish::Join && self.booking.lets_everybody(sale, now) {
             return self.join(sale, user, Act::Join(user, place()), proof, now).await;

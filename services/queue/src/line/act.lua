@@ -2,6 +2,8 @@
 
 local outcome = NONE
 
+if op == 'join' or op == 'tick' then drop_ended() end
+
 if op == 'join' or op == 'touch' then
   local ends_at = tonumber(redis.call('ZSCORE', active, user) or nil)
   if ends_at and ends_at <= now then
@@ -52,7 +54,9 @@ elseif op == 'clear' then
   end
 elseif op == 'retire' then
   if waiting_n == 0 and active_n == 0 and (gate == CLOSED or not configured) then
-    for i = 1, #KEYS do redis.call('EXPIRE', KEYS[i], KEPT_S) end
+    for i = 1, #KEYS do redis.call('EXPIRE', KEYS[i], configured and KEPT_S or STRANGERS_KEPT_S) end
+    -- An admin's word is no stranger's.
+    redis.call('EXPIRE', threshold, KEPT_S)
   end
 elseif op == 'revive' then
   revive()

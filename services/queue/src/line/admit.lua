@@ -32,8 +32,19 @@ if exists and s[4] ~= signature then
   end
 end
 
+-- A place of tier 1 is good for one turn. It ends with the first slot's time, however often its holder goes
+-- out and comes in meanwhile.
+local function note_turn(who, ends_at)
+  if require_place then redis.call('HSETNX', claims, 'turn:' .. line_epoch .. ':' .. who, ends_at) end
+end
+
+local function has_had_turn(who)
+  local ends_at = tonumber(redis.call('HGET', claims, 'turn:' .. line_epoch .. ':' .. who) or nil)
+  return ends_at and ends_at <= now
+end
+
 local function admit()
-  if gate == EARLY or gate == CLOSED or not exists then return end
+  if gate == EARLY or gate == CLOSED or ending or not exists then return end
   local tokens, at = bucket(rate)
   if gate ~= OPEN or lost_at and now < lost_at + HOLD_MS then
     redis.call('HSET', state, 'tokens_milli', tokens, 'at', at)
@@ -57,7 +68,8 @@ local function admit()
     waiting_n = waiting_n - 1
     moved = moved + 1
     write('admit', now, who, place)
-    watermark = math.max(watermark, tonumber(place))
+    if tonumber(place) < AGAIN then watermark = math.max(watermark, tonumber(place)) end
+    note_turn(who, now + active_ttl_ms)
   end
   redis.call('HSET', state, 'watermark', watermark)
   redis.call('HINCRBY', state, 'admitted', moved)

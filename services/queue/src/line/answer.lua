@@ -21,7 +21,7 @@ local window_ms = c[2] and math.max(now - tonumber(c[2]), 0) or 0
 local answer = {
   outcome, rank, ends_at, waiting_n, active_n, cap, rate, burst, gate, opens_at, token_ttl_s,
   moved, more, l[9] == '1' and 1 or 0, tonumber(c[1] or 0), window_ms, tonumber(c[3] or 0), configured and 1 or 0,
-  tonumber(born or 0), tonumber(s[10] or 0), tonumber(l[12] or 0), watermark, seq, opened_at,
+  tonumber(born or 0), tonumber(s[10] or 0), line_epoch, watermark, seq, opened_at,
   is_recovering() and 1 or 0, behind_ms, tonumber(position ~= '' and position or 0), now,
 }
 

@@ -2,7 +2,13 @@
 
 local seq = tonumber(s[11] or 0)
 
+local function next_number()
+  seq = redis.call('HINCRBY', state, 'seq', 1)
+  return seq
+end
+
 local function enqueue()
+  if ending then return FULL end
   if waiting_n >= line_max and not remembered then return FULL end
   local place
   if require_place or remembered then
@@ -14,13 +20,13 @@ local function enqueue()
       redis.call('HSET', claims, claim, user)
     end
     place = position
+    -- Behind all who have not (quirk 20: else the first would have their slots for ever).
+    if not remembered and has_had_turn(user) then place = AGAIN + next_number() end
   else
-    seq = redis.call('HINCRBY', state, 'seq', 1)
-    place = seq
+    place = next_number()
   end
   if waiting_n == 0 and active_n == 0 then
-    -- The line may have been retired.
-    for i = 1, #KEYS do redis.call('PERSIST', KEYS[i]) end
+    keep()
   end
   redis.call('ZADD', queue, place, user)
   redis.call('ZADD', seen, now, user)

@@ -37,12 +37,17 @@ local EXTRA = 23 -- from here on: what only one act takes
 
 -- A sale of a million visitors writes three entries each; older evidence is trimmed beyond that.
 local LOG_MAX = 4000000
--- A closed sale's keys stay a week for the audit.
-local KEPT_S = 604800
+-- A closed sale's keys stay a week for the audit; those of an event that nobody declared, which anybody may
+-- join, only until nobody is likely to come back.
+local KEPT_S, STRANGERS_KEPT_S = 604800, 600
 local WINDOW_MS = 60000
 -- After a loss nobody new is let in for so long: whose turn is near polls more often than this
 -- (http/shapes.rs tells them to), so nobody is overtaken for not having come back yet.
 local HOLD_MS = 5000
+
+-- Places of people who have had their turn count from here: behind every place of tier 1, whatever comes.
+-- Shared with lines.rs.
+local AGAIN = 1099511627776
 
 -- Codes shared with store/view.rs.
 local NONE, QUEUED, ACTIVE, FULL, TAKEN, NO_PLACE = 0, 1, 2, 3, 4, 5
@@ -53,7 +58,7 @@ local OPEN, EARLY, CLOSED, SOLD_OUT, PAUSED = 0, 1, 2, 3, 4
 local l = redis.call('HMGET', limits, 'rate_per_s', 'burst', 'cap', 'silence_s', 'active_ttl_s',
   'token_ttl_s', 'opens_at', 'closes_at', 'paused', 'sold_out', 'require_place', 'epoch')
 local s = redis.call('HMGET', state, 'born', 'known', 'clock', 'signature', 'opened', 'opened_at',
-  'watermark', 'lost_at', 'reserved', 'clears', 'seq')
+  'watermark', 'lost_at', 'reserved', 'clears', 'seq', 'epoch', 'ending')
 local configured = l[1] and true or false
 local born = s[1]
 if recovery_guard and op ~= 'revive' then
@@ -75,7 +80,15 @@ if exists and not born then
   born = new_born
   redis.call('HSET', state, 'born', born)
 end
-if configured and s[2] ~= '1' then redis.call('HSET', state, 'known', '1') end
+-- The line may have been retired, in a life before this sale or before anybody declared it.
+local function keep()
+  for i = 1, #KEYS do redis.call('PERSIST', KEYS[i]) end
+end
+
+if configured and s[2] ~= '1' then
+  redis.call('HSET', state, 'known', '1')
+  keep()
+end
 
 -- === limits in force ===
 
@@ -116,3 +129,25 @@ local waiting_n = redis.call('ZCARD', queue)
 local active_n = redis.call('ZCARD', active)
 local watermark = tonumber(s[7] or 0)
 local moved, more = 0, 0
+
+-- === a new line at the door ===
+
+-- Its epoch is higher (the sale was deleted and put again, the room switched off and on), and its positions
+-- count from 1 again. What the line before had counted would say that everybody is in already; who waits
+-- with a place of that line has none in this one, and is taken out before anybody takes one
+-- (drop_ended). Who is inside stays: slots are slots.
+local line_epoch = tonumber(s[12] or s[5] or 0)
+local ending = s[13] == '1'
+if configured and tonumber(l[12] or 0) > line_epoch then
+  if line_epoch > 0 then
+    watermark, s[5], s[6] = 0, false, false
+    redis.call('HDEL', state, 'watermark', 'admitted', 'window_at', 'window_n', 'opened', 'opened_at')
+    if waiting_n > 0 then
+      ending = true
+      redis.call('HSET', state, 'ending', '1')
+    end
+  end
+  keep()
+  line_epoch = tonumber(l[12])
+  redis.call('HSET', state, 'epoch', line_epoch)
+end

@@ -30,8 +30,20 @@ local function drop_all(set, up_to, most, drop, reason)
   if #who == most then more = 1 end
 end
 
+-- Those who wait with places of a line that is no more. All else of a tick is another run's.
+local function drop_ended()
+  if not ending then return end
+  local who = redis.call('ZRANGE', queue, 0, budget - 1)
+  for i = 1, #who do drop_waiting(who[i], 'ended') end
+  budget = budget - #who
+  more = 1
+  ending = waiting_n > 0
+  if not ending then redis.call('HDEL', state, 'ending') end
+end
+
 -- Three quarters of the budget at most: a mass expiry must not stop the line.
 local function prune()
+  if budget < moves_max then return end
   local most = math.max(math.floor(moves_max / 4), 1)
   drop_all(active, now, most, drop_active, 'expired')
   drop_all(active_seen, now - silence_ms, most, drop_active, 'silent')

@@ -1,18 +1,21 @@
-//! The list of lines to tick: a set that all replicas share, so that a line is ticked by replicas
+//! The lists of lines to tick: sets that all replicas share, so that a line is ticked by replicas
 //! that nobody has asked about it, and no keys need to be searched (R-QUE-04).
+//!
+//! There are two. Declared sales are read whole. Beside them anybody may join any event, so of the list
+//! that holds these too only some are drawn: strangers' lines must keep no opening waiting (law `on-time`).
 
 use super::{Asker, Store, StoreError};
-use futures::{StreamExt as _, stream};
 use redis::AsyncCommands as _;
 use std::sync::PoisonError;
 use urr_core::{sale::SaleId, time::Millis};
-use urr_kit::{Redis, state::limits::ACTIVE_EVENTS_KEY};
+use urr_kit::{
+    Redis,
+    state::limits::{ACTIVE_EVENTS_KEY, DECLARED_EVENTS_KEY},
+};
 
 /// Sales this process remembers to have announced. Forgotten as a whole when full: the cost is
 /// one `SADD` each.
 const ANNOUNCED_MAX: usize = 1024;
-/// Limits of unknown lines read at once, where there are too many to tick.
-const LOOKS_AT_ONCE: usize = 16;
 /// How long an announcement is not repeated.
 const ANNOUNCED_MS: i64 = 1000;
 
@@ -46,7 +49,14 @@ impl Store {
             .await
     }
 
-    /// Takes the sale off the list. Who is told of admissions may not have heard of all of them yet.
+    /// Puts the sale on the list of those that were declared, too.
+    pub(crate) async fn list_as_declared(&self, sale: SaleId) -> Result<(), StoreError> {
+        let (mut conn, key) = (self.redis.conn(), self.redis.key(DECLARED_EVENTS_KEY));
+        self.ask(sale, Asker::Ticker, conn.sadd(key, sale.to_string()))
+            .await
+    }
+
+    /// Takes the sale off the lists. Who is told of admissions may not have heard of all of them yet.
     pub(crate) async fn unlist(&self, sale: SaleId) -> Result<(), StoreError> {
         for to in self.tells {
             let (mut conn, key) = (self.redis.conn(), untold_key(&self.redis, to));
@@ -54,38 +64,32 @@ impl Store {
             self.ask(sale, Asker::Ticker, added).await?;
         }
         self.lines.forget(sale);
-        let (mut conn, key) = (self.redis.conn(), self.redis.key(ACTIVE_EVENTS_KEY));
-        self.ask(sale, Asker::Ticker, conn.srem(key, sale.to_string()))
-            .await
+        for list in [DECLARED_EVENTS_KEY, ACTIVE_EVENTS_KEY] {
+            let (mut conn, key) = (self.redis.conn(), self.redis.key(list));
+            let removed = conn.srem::<_, _, ()>(key, sale.to_string());
+            self.ask(sale, Asker::Ticker, removed).await?;
+        }
+        Ok(())
     }
 
-    /// The list. Who can read it knows that Redis is back.
-    pub(crate) async fn listed(&self) -> Result<Vec<SaleId>, StoreError> {
-        let key = self.redis.key(ACTIVE_EVENTS_KEY);
+    /// The declared sales. Who can read them knows that Redis is back.
+    pub(crate) async fn declared(&self) -> Result<Vec<SaleId>, StoreError> {
+        let key = self.redis.key(DECLARED_EVENTS_KEY);
         let members: Vec<String> = self.redis.conn().smembers(key).await?;
         self.breakers.all_answered();
-        Ok(members.iter().filter_map(|member| member.parse().ok()).collect())
+        Ok(sales(&members))
     }
 
-    /// Declared sales before events that somebody merely joined: strangers' lines must not keep an opening
-    /// from being ticked (law `on-time`).
-    pub(crate) async fn declared_first(&self, sales: Vec<SaleId>) -> Vec<SaleId> {
-        let judged: Vec<(SaleId, bool)> = stream::iter(sales)
-            .map(async |sale| (sale, self.is_declared(sale).await))
-            .buffer_unordered(LOOKS_AT_ONCE)
-            .collect()
-            .await;
-        let (mut declared, others): (Vec<_>, Vec<_>) =
-            judged.into_iter().partition(|(_, declared)| *declared);
-        declared.extend(others);
-        declared.into_iter().map(|(sale, _)| sale).collect()
+    /// At most `most` lines of all that are listed, drawn anew each time: the cost does not grow with
+    /// the list.
+    pub(crate) async fn listed(&self, most: usize) -> Result<Vec<SaleId>, StoreError> {
+        let key = self.redis.key(ACTIVE_EVENTS_KEY);
+        let most = isize::try_from(most).unwrap_or(isize::MAX);
+        let members: Vec<String> = self.redis.conn().srandmember_multiple(key, most).await?;
+        Ok(sales(&members))
     }
+}
 
-    async fn is_declared(&self, sale: SaleId) -> bool {
-        if let Some(line) = self.lines.get(sale) {
-            return line.has_limits();
-        }
-        let read = self.ask(sale, Asker::Ticker, self.limits.read(sale)).await;
-        read.is_ok_and(|limits| limits.is_some())
-    }
+fn sales(members: &[String]) -> Vec<SaleId> {
+    members.iter().filter_map(|member| member.parse().ok()).collect()
 }

@@ -12,7 +12,7 @@ impl Store {
     pub(super) async fn give_back(&self, line: &Line, sale: SaleId, now: Millis) -> Result<(), StoreError> {
         // The line first: between the two writes it refuses all acts instead of going by the
         // defaults.
-        if let Some(head) = line.head() {
+        if let Some(head) = line.living_head(now) {
             let view = self.revive(sale, &head, line.has_limits(), now).await?;
             line.learn(&view, now);
         }

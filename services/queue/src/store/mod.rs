@@ -262,8 +262,8 @@ impl Store {
         proof: Proof,
         now: Millis,
     ) -> Result<(View, Vec<i64>), StoreError> {
-        let life = line.head().map(|view| view.life);
-        let has_limits = line.has_limits() || life.is_none() && self.durable.has_sale(sale, now).await;
+        let life = line.living_head(now).map(|view| view.life);
+        let has_limits = line.has_limits() || life.is_none() && self.durable.may_be_a_sale(sale, now).await;
         let mut call = Call {
             sale,
             act,
@@ -274,12 +274,14 @@ impl Store {
         let (view, knots) = match self.run(&call).await {
             Err(StoreError::Lost) => {
                 self.give_back(line, sale, now).await?;
-                call.knows.life = line.head().map(|view| view.life);
+                call.knows.life = line.living_head(now).map(|view| view.life);
                 self.run(&call).await?
             }
             done => done?,
         };
-        let before = line.head().filter(|head| head.life.born != view.life.born);
+        let before = line
+            .living_head(now)
+            .filter(|head| head.life.born != view.life.born);
         if let Some(before) = before
             && !self.guards.recovery_off
         {

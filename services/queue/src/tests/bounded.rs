@@ -5,12 +5,13 @@
 use super::{OPENS_AT, idle_view, on_one_server::Sale};
 use crate::{
     store::{Act, MOVES_MAX, View},
-    ticker::{LINES_MAX, Ticker, label},
+    ticker::{STRANGERS_MAX, Ticker, label},
 };
 use redis::AsyncCommands as _;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 use urr_core::admission::LogKind;
-use urr_kit::state::limits::Limits;
+use urr_kit::{state::limits::Limits, testing::eventually};
 use uuid::Uuid;
 
 const PILE: u64 = 1000;
@@ -83,16 +84,25 @@ async fn one_run_moves_no_more_than_it_may_of_all_that_has_piled_up() {
     }
 }
 
+/// As many lines as no ticker takes up, of strangers who were let in.
+async fn strangers_lines(sale: &mut Sale) {
+    for _ in 0..STRANGERS_MAX * 2 {
+        sale.id = Uuid::new_v4();
+        sale.app.store.list(sale.id).await.unwrap();
+        sale.act(Act::Join(Uuid::new_v4(), None)).await;
+    }
+}
+
+fn ticker(sale: &Sale) -> Ticker {
+    Ticker::new(Arc::clone(&sale.app.store), sale.app.clock.clone(), 1000)
+}
+
 #[tokio::test]
 async fn strangers_lines_do_not_keep_an_opening_from_being_ticked() {
     // Law on-time. Anybody may join any event, and an event that nobody declared is served too.
     let mut sale = Sale::new().await;
     sale.bed.clock().set(OPENS_AT.plus_s(-10));
-    for _ in 0..LINES_MAX + 40 {
-        sale.id = Uuid::new_v4();
-        sale.app.store.list(sale.id).await.unwrap();
-        sale.act(Act::Join(Uuid::new_v4(), None)).await;
-    }
+    strangers_lines(&mut sale).await;
     let mut declared = Vec::new();
     for _ in 0..10 {
         sale.id = Uuid::new_v4();
@@ -100,14 +110,69 @@ async fn strangers_lines_do_not_keep_an_opening_from_being_ticked() {
         declared.push(sale.id);
     }
     sale.bed.clock().set(OPENS_AT);
-    Ticker::new(Arc::clone(&sale.app.store), sale.app.clock.clone(), 1000)
-        .round()
-        .await;
+    let before = sale.app.store.calls();
+    ticker(&sale).round().await;
+    let calls = sale.app.store.calls() - before;
+    // A declared sale is ticked and its limits are read; nothing else is asked of anybody.
+    let most = declared.len() * 2 + STRANGERS_MAX;
+    assert!(
+        calls <= u64::try_from(most).unwrap(),
+        "{calls} calls, {most} at most"
+    );
     for id in declared {
         sale.id = id;
         let log = sale.log().await;
         assert_eq!(log.first().map(|entry| entry.kind), Some(LogKind::Open));
     }
+}
+
+#[tokio::test]
+async fn of_more_lines_than_are_ticked_each_has_its_turn() {
+    let mut sale = Sale::new().await;
+    strangers_lines(&mut sale).await;
+    let listed = async || sale.app.store.listed(STRANGERS_MAX * 4).await.unwrap().len();
+    assert_eq!(listed().await, STRANGERS_MAX * 2);
+    // All have fallen silent. Each ticker draws for itself, so two are enough or a few more.
+    sale.bed.clock().set(OPENS_AT.plus_s(60));
+    for _ in 0..1000 {
+        ticker(&sale).round().await;
+        if listed().await == 0 {
+            return;
+        }
+    }
+    panic!("{} lines are over and still listed", listed().await);
+}
+
+#[tokio::test]
+async fn lines_without_an_answer_delay_no_other() {
+    // One node of a cluster is dead: its lines get no answer. More of them than ticks may be in flight.
+    let mut sale = Sale::new().await;
+    sale.bed.clock().set(OPENS_AT.plus_s(-10));
+    let mut ticker = ticker(&sale);
+    for _ in 0..40 {
+        sale.limit(Limits {
+            sale: Uuid::new_v4(),
+            ..sale.limits()
+        })
+        .await;
+        ticker.stuck.extend(sale.app.store.declared().await.unwrap());
+    }
+    sale.id = Uuid::new_v4();
+    sale.limit(sale.limits()).await;
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(ticker.run(shutdown.clone()));
+    let state = sale.redis.key(&format!("{{{}}}:state", sale.id));
+    for second in 0..5 {
+        let now = OPENS_AT.plus_s(second);
+        sale.bed.clock().set(now);
+        eventually(Duration::from_secs(60), "the other line is ticked", async || {
+            let ticked_at: Option<i64> = sale.redis.conn().hget(&state, "clock").await.unwrap();
+            ticked_at == Some(now.0)
+        })
+        .await;
+    }
+    shutdown.cancel();
+    running.await.unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     breaker::OPEN_MS,
     durable::Durable,
     http,
-    store::{Act, Guards, Standing},
+    store::{Act, Guards, Standing, StoreError},
     ticker::Ticker,
 };
 use axum::{
@@ -20,7 +20,7 @@ use std::{
 use tower::ServiceExt as _;
 use urr_kit::{
     engines::RedisEngine,
-    state::limits::Limits,
+    state::{limits::Limits, rooms::Rooms},
     testing::{TestBed, eventually},
 };
 use uuid::Uuid;
@@ -200,4 +200,37 @@ async fn order_survives_the_loss_of_redis_because_the_tokens_carry_it() {
     sale.bed.clock().set(OPENS_AT);
     sale.act(Act::Tick).await;
     assert_eq!(sale.admitted().await, users);
+}
+
+#[tokio::test]
+async fn an_event_is_served_without_a_sale_only_once_it_was_read_that_there_is_none() {
+    // R-QUE-13, never free entry. Without its tables DynamoDB has no answer.
+    let bed = TestBed::at(OPENS_AT).await;
+    let ctx = bed.ctx();
+    let rooms = Rooms::new(&ctx.dynamo().await);
+    let durable = Durable::new(Some(rooms.clone()));
+    let (config, redis) = (Config::default(), ctx.redis().await.unwrap());
+    let app = assemble(&ctx, &config, redis, durable, Guards::default());
+    let sale = Sale::on(bed, &config, Guards::default()).await;
+    let join = async |event| {
+        let act = Act::Join(Uuid::new_v4(), None);
+        app.store.act(event, act, sale.now()).await
+    };
+    for _ in 0..2 {
+        let refused = join(Uuid::new_v4()).await;
+        assert!(matches!(refused, Err(StoreError::Lost)), "{refused:?}");
+    }
+    // A sale whose limits Redis has needs no more.
+    sale.limit(sale.limits()).await;
+    assert_eq!(join(sale.id).await.unwrap().standing, Standing::NoPlace);
+
+    let event = Uuid::new_v4();
+    assert!(join(event).await.is_err());
+    rooms.ensure_tables().await.unwrap();
+    // That there was no answer is not remembered for long.
+    sale.bed.clock().advance_ms(1000);
+    assert!(matches!(
+        join(event).await.unwrap().standing,
+        Standing::Active { .. }
+    ));
 }

@@ -268,7 +268,7 @@ async fn r_book_14_an_event_nobody_declared_a_sale_for_keeps_catalogs_window() {
         )
     );
     assert!(
-        sale.app.store.listed().await.unwrap().is_empty(),
+        sale.app.store.listed(16).await.unwrap().is_empty(),
         "no line was made"
     );
     sale.bed.clock().set(OPENS_AT);

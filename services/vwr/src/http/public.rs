@@ -26,8 +26,9 @@ pub(super) const DRAW: &str = "/vwr-api/vwr/draw/";
 
 /// A second, as old as our own copies are; never served stale, for a line may stand.
 const A_SECOND: HeaderValue = HeaderValue::from_static("public, max-age=1, s-maxage=1, must-revalidate");
-/// A closed draw never changes.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=86400, immutable");
+/// A closed draw never changes, but the address is the sale's and not the line's: a line that
+/// follows has another draw.
+const A_MINUTE: HeaderValue = HeaderValue::from_static("public, max-age=60, s-maxage=60");
 
 pub(super) async fn serving(State(app): State<Arc<App>>, uri: Uri) -> Response {
     let event_id = segments(&uri, SERVING).next().unwrap_or_default();
@@ -71,8 +72,10 @@ pub(super) async fn draw(State(app): State<Arc<App>>, uri: Uri) -> Response {
             Some(drawn) => answer.number("drawn", drawn),
             None => answer.null("drawn"),
         };
-        answer.plain("algorithm", ALGORITHM);
-        answer.answer(if draw.drawn.is_some() { FOR_EVER } else { A_SECOND })
+        answer
+            .plain("algorithm", ALGORITHM)
+            .number("epoch", known.room.epoch.into());
+        answer.answer(if draw.drawn.is_some() { A_MINUTE } else { A_SECOND })
     })
     .await
 }

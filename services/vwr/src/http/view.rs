@@ -93,10 +93,10 @@ fn next_poll_ms(
     jitter: f64,
     now: Millis,
 ) -> u64 {
-    let moves = matches!(room.mode, Mode::Active | Mode::Draining);
     let crowd = Crowd {
         waiting: room.issued.max(position).saturating_sub(serving),
-        rate_per_s: if moves { room.clock.rate_per_s } else { 0 },
+        // Also while the line is held: its front must be awake when it goes on.
+        rate_per_s: room.clock.rate_per_s,
         budget_per_s: room.poll_budget_per_s,
         until_open_ms: room.clock.since.max(room.opens_at).since(now).max(0),
     };

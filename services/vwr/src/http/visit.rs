@@ -3,7 +3,7 @@
 //! A poll does no I/O: it verifies the request id and compares two numbers (law `free-poll`).
 
 use super::{
-    App, NOT_ACTIVE, UNKNOWN_PLACE, UNKNOWN_ROOM, no_place, parse_id,
+    App, NOT_ACTIVE, UNAVAILABLE, UNKNOWN_PLACE, UNKNOWN_ROOM, no_place, parse_id,
     view::View,
     wire::{NO_STORE, Object, plain_user_id, segments},
 };
@@ -50,7 +50,10 @@ pub(super) async fn status(State(app): State<Arc<App>>, uri: Uri) -> ApiResult<R
         .flag("isActive", room.mode != Mode::Inactive)
         .number("totalInQueue", room.issued)
         .number("serving", serving)
-        .number("waitingCount", room.issued.saturating_sub(serving));
+        .number("waitingCount", room.issued.saturating_sub(serving))
+        .number("epoch", room.epoch.into())
+        // Passes and places of lines up to this one are nobody's.
+        .number("voids", room.voids.into());
     Ok(answer.answer(NO_STORE))
 }
 
@@ -82,14 +85,19 @@ pub(super) async fn assign(
     };
     let visitor =
         Visitor::parse(body.user_id.as_deref()).map_err(|why| ApiError::bad_request(why.to_string()))?;
-    let watched = app
-        .watched(event_id)
-        .await?
-        .ok_or_else(|| ApiError::not_found(NOT_ACTIVE))?;
     let had = body.request_id.as_deref().and_then(|id| id.parse().ok());
-    if let Some(id) = had
-        && let Ok(place) = place::verify(&app.shared.keys, event_id, visitor.as_str(), id)
-        && recognised(&watched, &watched.known(), &place)
+    let had = had.and_then(|id: Uuid| {
+        let place = place::verify(&app.shared.keys, event_id, visitor.as_str(), id).ok()?;
+        Some((id, place))
+    });
+    let Some(watched) = app.watched(event_id).await? else {
+        return Err(match had {
+            Some(_) => not_known_here(),
+            None => ApiError::not_found(NOT_ACTIVE),
+        });
+    };
+    if let Some((id, place)) = had
+        && standing(&watched, &watched.known(), &place) == Standing::Ours
     {
         return Ok(assigned(&app, &watched, id, place.position));
     }
@@ -142,10 +150,12 @@ pub(super) async fn check(State(app): State<Arc<App>>, uri: Uri) -> ApiResult<Re
     // Before anything else: an id we did not give out costs a MAC, and nothing after it.
     let place =
         place::verify(&app.shared.keys, event_id, visitor.as_str(), request_id).map_err(|_| unknown())?;
-    let watched = app.watched(event_id).await?.ok_or_else(unknown)?;
+    let watched = app.watched(event_id).await?.ok_or_else(not_known_here)?;
     let known = watched.known();
-    if !recognised(&watched, &known, &place) {
-        return Err(unknown());
+    match standing(&watched, &known, &place) {
+        Standing::Ours | Standing::Unheard => {}
+        Standing::Later => return Err(not_known_here()),
+        Standing::Void => return Err(unknown()),
     }
     let room = &known.room;
     let view = View::of(&app, &watched, &known, place.position, request_id);
@@ -177,14 +187,20 @@ pub(super) async fn check(State(app): State<Arc<App>>, uri: Uri) -> ApiResult<Re
     Ok(answer.answer(NO_STORE))
 }
 
-/// Whether a genuine place counts in the present line; what the record has not heard of is noted.
-fn recognised(watched: &Watched, known: &Known, place: &Place) -> bool {
+/// What a genuine place is worth in the present line; what the record has not heard of is noted, and
+/// is ours then.
+fn standing(watched: &Watched, known: &Known, place: &Place) -> Standing {
     match known.room.standing_of(place.epoch, place.position) {
-        Standing::Ours => true,
         Standing::Unheard => {
-            watched.hear(place.position);
-            true
+            watched.hear(&known.room, place.position);
+            Standing::Ours
         }
-        Standing::Void => false,
+        standing => standing,
     }
+}
+
+/// A genuine place, and a room that this replica cannot find or knows a copy of that is too old. It
+/// is not the visitor's place that is gone: a 404 would have him throw it away.
+fn not_known_here() -> ApiError {
+    ApiError::unavailable(UNAVAILABLE).with_field("retryAfter", 2)
 }

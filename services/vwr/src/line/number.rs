@@ -207,6 +207,22 @@ impl Watched {
             return Ok(());
         }
         let _one = self.line.reading.lock().await;
+        self.read_missing(shared, room, op).await
+    }
+
+    /// As [`Watched::catch_up`] for nobody in particular: while others read, there is nothing to do.
+    pub(crate) async fn follow_ledger(&self, shared: &Shared, room: &Room) -> Result<(), StateError> {
+        if !shared.guards.ledger || self.line.ledger().next(room.epoch) > room.blocks {
+            return Ok(());
+        }
+        match self.line.reading.try_lock() {
+            Ok(_one) => self.read_missing(shared, room, Op::BlocksFollow).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// For whoever holds the lock on reading.
+    async fn read_missing(&self, shared: &Shared, room: &Room, op: Op) -> Result<(), StateError> {
         self.line.ledger_mut().turn_to(room.epoch);
         let next = self.line.ledger().next(room.epoch);
         let calls = (next..=room.blocks).step_by(usize::try_from(Rooms::BLOCKS_PER_READ).unwrap_or(1));

@@ -78,6 +78,37 @@ mod tests {
         }
     }
 
+    /// Section 8 of reference/waiting-rooms.md: one item takes a thousand writes a second, and a
+    /// sale's counter is one. With so many replicas at work the budget is used up, and kept.
+    #[test]
+    fn nine_replicas_together_reach_the_budget_of_a_sale_and_keep_to_it() {
+        const WRITERS: u32 = 9;
+        let start = Instant::now();
+        let mut turns = Vec::new();
+        for replica in 0..u64::from(WRITERS) {
+            let mut pace = Pace::default();
+            let mut now = start + Duration::from_micros(700 * replica);
+            while now < start + Duration::from_secs(3) {
+                let turn = pace.take(WRITERS, now);
+                turns.push(turn);
+                now = turn + Duration::from_micros(100);
+            }
+        }
+        // From the second second on: what was saved up before the first append is spent.
+        let within = |from_s: u64| {
+            let from = start + Duration::from_secs(from_s);
+            let second = turns
+                .iter()
+                .filter(|turn| **turn >= from && **turn < from + Duration::from_secs(1));
+            // A block and the counter.
+            second.count() * 2
+        };
+        for second in [1, 2] {
+            let writes = within(second);
+            assert!((740..=800).contains(&writes), "{writes} item writes");
+        }
+    }
+
     #[test]
     fn the_first_append_after_a_quiet_moment_does_not_wait() {
         let now = Instant::now() + Duration::from_secs(5);

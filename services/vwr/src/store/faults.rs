@@ -31,7 +31,7 @@ pub(crate) enum Fault {
 #[derive(Default)]
 pub(crate) struct Faults {
     coming: Mutex<VecDeque<Fault>>,
-    stuck_sale: Mutex<Option<SaleId>>,
+    stuck: Mutex<Vec<(Op, SaleId)>>,
     calls: AtomicU64,
     by_op: [AtomicU64; super::OPS.len()],
     item_writes: AtomicU64,
@@ -44,9 +44,21 @@ impl Faults {
         coming.extend(faults);
     }
 
-    /// Every append of this sale is stuck from now on.
-    pub(crate) fn stick(&self, sale: SaleId) {
-        *self.stuck_sale.lock().unwrap_or_else(PoisonError::into_inner) = Some(sale);
+    /// Every call of this kind for this sale is stuck from now on.
+    pub(crate) fn stick(&self, op: Op, sale: SaleId) {
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.push((op, sale));
+    }
+
+    /// Does not come back if the call is stuck.
+    pub(super) async fn pass(&self, op: Op, sale: SaleId) {
+        let is_stuck = {
+            let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+            stuck.contains(&(op, sale))
+        };
+        if is_stuck {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Calls so far, of all kinds.
@@ -78,7 +90,7 @@ impl Faults {
     where
         F: Future<Output = Result<Room, StateError>>,
     {
-        let stuck = *self.stuck_sale.lock().unwrap_or_else(PoisonError::into_inner);
+        self.pass(Op::Append, seen.sale).await;
         let next = self
             .coming
             .lock()
@@ -89,7 +101,6 @@ impl Faults {
             source: "the connection was reset".into(),
         };
         match next {
-            _ if stuck == Some(seen.sale) => std::future::pending().await,
             None => Ok(()),
             Some(Fault::Throttled) => Err(StateError::Busy {
                 what: "append to the ledger",

@@ -226,3 +226,23 @@ async fn without_a_draw_to_come_everybody_goes_on_as_he_came() {
         );
     }
 }
+
+/// The address of a draw is the sale's: a line that follows has another, and no cache may go on
+/// telling the old one for a day.
+#[tokio::test]
+async fn a_closed_draw_is_cached_for_a_minute_and_says_which_line_it_is_of() {
+    use tower::ServiceExt as _;
+    let (door, replica) = Door::with_draw().await;
+    early_birds(&door, &replica, 3).await;
+    door.clock().set(OPENS_AT);
+    replica.refreshed(door.sale).await;
+    let body = published(&door, &replica).await;
+    assert_eq!((&body["drawn"], &body["epoch"]), (&3.into(), &1.into()));
+    let request = ::http::Request::get(format!("/vwr-api/vwr/draw/{}", door.sale));
+    let request = request.body(axum::body::Body::empty()).unwrap();
+    let answer = replica.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(
+        answer.headers()["cache-control"],
+        "public, max-age=60, s-maxage=60"
+    );
+}

@@ -2,7 +2,11 @@
 //! the guard off.
 
 use super::{Door, OPENS_AT, Replica, replica_of};
-use crate::{Config, line::Guards, store::faults::Fault};
+use crate::{
+    Config,
+    line::Guards,
+    store::{Op, faults::Fault},
+};
 use ::http::StatusCode;
 use futures::future::join_all;
 use std::{
@@ -185,7 +189,7 @@ async fn a_sale_whose_store_is_stuck_does_not_slow_another() {
     replica.app.shared.store.create_room(&room).await.unwrap();
     replica.watch(door.sale).await;
     replica.watch(other.sale).await;
-    replica.faults().stick(door.sale);
+    replica.faults().stick(Op::Append, door.sale);
     let moves = async {
         for i in 0..20 {
             assert_eq!(replica.join(other.sale, &format!("v{i}")).await.position, i + 1);
@@ -207,6 +211,63 @@ async fn a_sale_whose_store_is_stuck_does_not_slow_another() {
     })
     .await
     .unwrap();
+}
+
+/// A sale of the same world, with its own line.
+async fn another_sale(door: &Door, replica: &Replica) -> SaleId {
+    let sale = Uuid::new_v4();
+    let room = urr_core::room::Room { sale, ..door.room() };
+    replica.app.shared.store.create_room(&room).await.unwrap();
+    sale
+}
+
+/// What the replica's own task, and nobody's question, brings within a copy's age of life. Here
+/// within any time at all: what is stuck is stuck for good.
+async fn learns_of_a_pause(door: &Door, replica: &Replica, sales: &[SaleId]) {
+    let stop = tokio_util::sync::CancellationToken::new();
+    let cache = std::sync::Arc::clone(&replica.app.cache);
+    let task = tokio::spawn(cache.keep_fresh(Duration::from_millis(50), stop.clone()));
+    let others = door.replica().await;
+    for sale in sales {
+        others.control(*sale, |room| room.paused(OPENS_AT)).await;
+    }
+    for sale in sales {
+        urr_kit::testing::eventually(Duration::from_secs(30), "the pause is known", async || {
+            let watched = replica.app.cache.get(*sale).await.unwrap().unwrap();
+            watched.known().room.mode == urr_core::room::Mode::Paused
+        })
+        .await;
+    }
+    stop.cancel();
+    task.await.unwrap();
+}
+
+/// A replica that comes up in the middle of a sale reads a long ledger: meanwhile it hears of
+/// every change, of that sale and of others.
+#[tokio::test]
+async fn a_ledger_that_takes_long_to_read_ages_nobodys_copy() {
+    let (door, other) = Door::new().await;
+    let sales = [door.sale, another_sale(&door, &other).await];
+    let replica = door.replica().await;
+    for sale in sales {
+        replica.join(sale, "kim").await;
+        other.join(sale, "lee").await;
+    }
+    replica.faults().stick(Op::BlocksFollow, door.sale);
+    learns_of_a_pause(&door, &replica, &sales).await;
+    assert!(replica.faults().calls_of(Op::BlocksFollow) >= 1, "it did try");
+}
+
+/// "Two sales at once": one sale's record cannot be read at all.
+#[tokio::test]
+async fn a_sale_whose_record_cannot_be_read_ages_its_own_copy_only() {
+    let (door, other) = Door::new().await;
+    let sale = another_sale(&door, &other).await;
+    let replica = door.replica().await;
+    replica.watch(door.sale).await;
+    replica.watch(sale).await;
+    replica.faults().stick(Op::RoomRead, door.sale);
+    learns_of_a_pause(&door, &replica, &[sale]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

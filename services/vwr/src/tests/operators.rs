@@ -1,8 +1,9 @@
 //! The operator's hand (R-VWR-08, quirk 32).
 
-use super::{Door, OPENS_AT};
+use super::{Door, OPENS_AT, Replica};
 use ::http::StatusCode;
 use serde_json::json;
+use urr_core::room::Mode;
 use uuid::Uuid;
 
 #[tokio::test]
@@ -59,27 +60,61 @@ async fn activating_a_living_line_keeps_its_numbers() {
     assert_eq!(replica.join(door.sale, "kim").await.position, place.position);
 }
 
+/// A room for an event without a sale, and the path of the hand's actions on it.
+async fn by_hand(replica: &Replica) -> (Uuid, impl Fn(&str) -> String) {
+    let event = Uuid::new_v4();
+    let path = move |action: &str| format!("/api/admin/vwr/{action}/{event}");
+    replica.admin("POST", path("activate"), "").await;
+    (event, path)
+}
+
 #[tokio::test]
 async fn a_room_that_is_switched_on_again_is_a_new_line_and_old_places_are_not_of_it() {
     let (door, replica) = Door::new().await;
     let other = door.replica().await;
-    let old = replica.join(door.sale, "kim").await;
-    other.join(door.sale, "lee").await;
-    let path = |action: &str| format!("/api/admin/vwr/{action}/{}", door.sale);
+    let (event, path) = by_hand(&replica).await;
+    let old = replica.join(event, "kim").await;
+    other.join(event, "lee").await;
     assert_eq!(
         replica.admin("POST", path("deactivate"), "").await.1,
-        json!({"eventId": door.sale, "status": "deactivated"})
+        json!({"eventId": event, "status": "deactivated"})
     );
     let (_, body) = replica.admin("POST", path("activate"), "").await;
     assert!(body["epoch"].as_u64().unwrap() > 1);
-    assert_eq!(
-        replica.check(door.sale, &old, "kim").await.0,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(replica.check(event, &old, "kim").await.0, StatusCode::NOT_FOUND);
     // The other replica has not heard of it yet; the store tells it when it numbers.
-    let fresh = other.join(door.sale, "park").await;
+    let fresh = other.join(event, "park").await;
     assert_eq!(fresh.position, 1);
-    assert_eq!(other.join(door.sale, "kim").await.position, 2);
+    assert_eq!(other.join(event, "kim").await.position, 2);
+}
+
+/// The control plane would begin a new line at its next look, and every place of this one be void.
+#[tokio::test]
+async fn the_room_of_a_sale_is_not_switched_off_by_hand() {
+    let (door, replica) = Door::new().await;
+    let place = replica.join(door.sale, "kim").await;
+    let path = format!("/api/admin/vwr/deactivate/{}", door.sale);
+    let (status, body) = replica.admin("POST", path.clone(), "").await;
+    assert_eq!(status, StatusCode::CONFLICT, "{body}");
+    assert!(
+        body["error"]
+            .as_str()
+            .unwrap()
+            .contains("Pause or delete the sale")
+    );
+    let kept = replica.stored(door.sale).await;
+    assert_eq!((kept.mode, kept.epoch), (Mode::Active, 1));
+    assert_eq!(replica.check(door.sale, &place, "kim").await.0, StatusCode::OK);
+    // Off already, because the sale is over: there is nothing to refuse.
+    replica
+        .control(door.sale, |room| room.deactivated(OPENS_AT))
+        .await;
+    assert_eq!(replica.admin("POST", path.clone(), "").await.0, StatusCode::OK);
+    // And a line that the hand began after it is the hand's to end.
+    let activate = format!("/api/admin/vwr/activate/{}", door.sale);
+    assert_eq!(replica.admin("POST", activate, "").await.0, StatusCode::OK);
+    assert_eq!(replica.admin("POST", path, "").await.0, StatusCode::OK);
+    assert_eq!(replica.stored(door.sale).await.mode, Mode::Inactive);
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ async fn every_number_of_the_contract_is_there_and_polls_are_paced() {
     assert_eq!(
         status,
         serde_json::json!({"eventId": door.sale, "isActive": true, "totalInQueue": 31,
-                           "serving": 0, "waitingCount": 31})
+                           "serving": 0, "waitingCount": 31, "epoch": 1, "voids": 0})
     );
 }
 
@@ -172,4 +172,44 @@ async fn a_draining_room_tells_known_visitors_their_place_and_takes_nobody_new()
     replica.app.cache.refresh().await;
     assert_eq!(replica.join(door.sale, "kim").await.position, place.position);
     assert_eq!(replica.try_join(door.sale, "lee").await.0, StatusCode::NOT_FOUND);
+}
+
+/// Law `fair-order`: were the front asleep while a line is held, those behind it would go in first
+/// when it goes on, and the first would count as no-shows.
+#[tokio::test]
+async fn a_held_line_keeps_its_front_awake() {
+    let (door, replica) = Door::new().await;
+    let mut places = Vec::new();
+    for i in 0..40 {
+        places.push(replica.join(door.sale, &format!("v{i}")).await);
+    }
+    let next_ms = async |i: usize| {
+        let (_, body) = replica.check(door.sale, &places[i], &format!("v{i}")).await;
+        assert_eq!(body["admitted"], false, "{body}");
+        body["nextPollMs"].as_u64().unwrap()
+    };
+    // Held before it opens: it may be let go before that, and then the first is served at T0.
+    door.clock().set(OPENS_AT.plus_s(-20));
+    replica
+        .control(door.sale, |room| room.paused(OPENS_AT.plus_s(-20)))
+        .await;
+    replica.app.cache.refresh().await;
+    assert!((20_000..=22_000).contains(&next_ms(0).await));
+    // Held past the opening.
+    door.clock().set(OPENS_AT.plus_s(5));
+    assert!(next_ms(0).await <= 2000);
+    assert!(
+        next_ms(39).await >= 2000,
+        "who is served four seconds after the hold need not ask each second"
+    );
+    // No rate at all, because nobody behind the door is ready: nobody knows for how long.
+    replica
+        .control(door.sale, |room| room.with_rate(0, OPENS_AT.plus_s(5)))
+        .await;
+    replica
+        .control(door.sale, |room| room.resumed(OPENS_AT.plus_s(5)))
+        .await;
+    replica.app.cache.refresh().await;
+    door.clock().set(OPENS_AT.plus_s(60));
+    assert!(next_ms(0).await <= 2000);
 }

@@ -21,9 +21,14 @@ pub(super) fn line(app: &App, width: u16) -> Line<'static> {
         return Line::styled(fit(&text, usize::from(width), theme.ellipsis()), style);
     }
     let keys = keys(app);
-    // On narrow screens the middle gives way: the last two (help, quit) always stay.
+    let closing = app.closes_at.filter(|_| app.over()).map(|at| {
+        let left_s = at.since(app.now).max(0).unsigned_abs().div_ceil(1000);
+        format!("closes in {}, any key keeps it", duration_s(left_s))
+    });
+    // On narrow screens the middle gives way: the last two (help, quit) always stay, and when it closes.
     let size = |(key, what): &(String, &str)| key.chars().count() + what.chars().count() + 4;
     let last: usize = keys[keys.len().saturating_sub(2)..].iter().map(size).sum();
+    let last = last + closing.as_ref().map_or(0, |text| text.chars().count());
     let mut spans = Vec::new();
     let mut used = 0;
     for (i, pair) in keys.iter().enumerate() {
@@ -34,11 +39,7 @@ pub(super) fn line(app: &App, width: u16) -> Line<'static> {
         spans.push(Span::styled(format!(" {} ", pair.0), theme.key()));
         spans.push(Span::raw(format!(" {} ", pair.1)));
     }
-    if let Some(at) = app.closes_at.filter(|_| app.over()) {
-        let left_s = at.since(app.now).max(0).unsigned_abs().div_ceil(1000);
-        let text = format!("closes in {}, any key keeps it", duration_s(left_s));
-        spans.push(Span::styled(text, theme.dim()));
-    }
+    spans.extend(closing.map(|text| Span::styled(text, theme.dim())));
     Line::from(spans)
 }
 

@@ -1,4 +1,7 @@
-//! After the run: every law with what was checked, every threshold, and where the report is.
+//! After the run: every law with what was checked, every threshold, how an adaptive rate moved, and where
+//! the report is.
+
+mod rate;
 
 use super::{ASCII_BORDER, funnel, left, wrap};
 use crate::{
@@ -15,39 +18,90 @@ use ratatui::{
     widgets::{Block, Borders, Paragraph},
 };
 
+/// Columns from which on laws and thresholds stand side by side.
+const WIDE: u16 = 100;
+
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, verdict: &Verdict, area: Rect) {
-    let lines = headline(app, verdict, area.width);
+    let mut lines = headline(app, verdict, area.width);
     let height = u16::try_from(lines.len() + 1).unwrap_or(2);
     let [head, body] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
-    frame.render_widget(Paragraph::new(lines), head);
-    if area.width >= 100 {
-        let [l, r] = Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2)]).areas(body);
-        framed(frame, app, l, "laws, with facts checked", |width| {
-            laws(app, verdict, width)
-        });
-        framed(frame, app, r, "thresholds and outcome", |width| {
-            let mut lines = thresholds(app, verdict, width);
-            lines.push(Line::default());
-            lines.extend(funnel::steps(app, &verdict.funnel, width));
-            lines.extend(funnel::asides(app, &verdict.asides, width, 3));
-            lines.push(Line::default());
-            lines.extend(files(app, verdict, width));
-            lines
-        });
+    let told_below = if area.width >= WIDE {
+        wide(frame, app, verdict, body)
     } else {
-        let mut lines = laws(app, verdict, body.width);
-        lines.extend(thresholds(app, verdict, body.width));
-        lines.extend(files(app, verdict, body.width));
-        let room = usize::from(body.height);
-        if lines.len() > room {
-            lines.truncate(room.saturating_sub(1));
-            lines.push(Line::styled(
-                "more in the summary that follows this screen",
-                app.theme.dim(),
-            ));
-        }
-        frame.render_widget(Paragraph::new(lines), body);
+        narrow(frame, app, verdict, body);
+        false
+    };
+    if let Some(rate) = verdict.rate.as_ref().filter(|_| !told_below) {
+        lines.push(rate::headline(app, rate, area.width));
     }
+    frame.render_widget(Paragraph::new(lines), head);
+}
+
+/// Laws left, the rest right; under the laws how the rate moved, which is told unless there is no room.
+fn wide(frame: &mut Frame<'_>, app: &App, verdict: &Verdict, area: Rect) -> bool {
+    let [l, r] = Layout::horizontal([Constraint::Fill(3), Constraint::Fill(2)]).areas(area);
+    let inner = l.width.saturating_sub(2);
+    let laws = laws(app, verdict, inner);
+    let under = l.height.saturating_sub(framed_height(laws.len()));
+    let rate = verdict
+        .rate
+        .as_ref()
+        .filter(|rate| under >= framed_height(1 + rate.steps.len().min(2)));
+    let [top, bottom] = match rate {
+        Some(_) => Layout::vertical([Constraint::Min(0), Constraint::Length(under)]).areas(l),
+        None => [l, Rect::ZERO],
+    };
+    framed(frame, app, top, "laws, with facts checked", |_| laws);
+    if let Some(rate) = rate {
+        framed(
+            frame,
+            app,
+            bottom,
+            "how the rate followed the services",
+            |width| {
+                let sentence = wrap(&rate.sentence(), usize::from(width), app.theme.ellipsis());
+                let mut lines: Vec<_> = sentence.into_iter().map(Line::from).collect();
+                let room = usize::from(under).saturating_sub(2 + lines.len());
+                lines.extend(rate::steps(app, rate, width, room));
+                lines
+            },
+        );
+    }
+    framed(frame, app, r, "thresholds and outcome", |width| {
+        let mut lines = thresholds(app, verdict, width);
+        lines.push(Line::default());
+        lines.extend(funnel::steps(app, &verdict.funnel, width));
+        lines.extend(funnel::asides(app, &verdict.asides, width, 3));
+        lines.push(Line::default());
+        lines.extend(files(app, verdict, width));
+        lines
+    });
+    rate.is_some()
+}
+
+/// One column. The files give way to the rate's steps, but for the first and the word that more follows.
+fn narrow(frame: &mut Frame<'_>, app: &App, verdict: &Verdict, area: Rect) {
+    let mut lines = laws(app, verdict, area.width);
+    lines.extend(thresholds(app, verdict, area.width));
+    let room = usize::from(area.height);
+    if let Some(rate) = &verdict.rate {
+        let rows = room.saturating_sub(lines.len() + verdict.files.len().min(2));
+        lines.extend(rate::steps(app, rate, area.width, rows));
+    }
+    lines.extend(files(app, verdict, area.width));
+    if lines.len() > room {
+        lines.truncate(room.saturating_sub(1));
+        lines.push(Line::styled(
+            "more in the summary that follows this screen",
+            app.theme.dim(),
+        ));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Rows of a frame around so many lines.
+fn framed_height(lines: usize) -> u16 {
+    u16::try_from(lines + 2).unwrap_or(u16::MAX)
 }
 
 fn framed(

@@ -262,6 +262,8 @@ fn buy(
     evidence.reservations.push(Reservation {
         id: reservation,
         user,
+        owner: user,
+        transfer: None,
         status,
         total_amount: 50_000,
         created_at: admitted_at.plus_ms(1_000 + token),
@@ -277,6 +279,8 @@ fn buy(
             order_id: order_id.clone(),
             kind: PaymentKind::Reservation,
             target: Some(reservation),
+            transfer: None,
+            payer: user,
             amount: 50_000,
             status,
         });

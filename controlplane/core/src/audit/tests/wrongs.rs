@@ -4,8 +4,8 @@ use super::history::id;
 use crate::{
     admission::{LogEntry, LogKind},
     audit::{
-        Attempt, AttemptKind, Charge, Evidence, PlaceRow, PollCost, ReadySeen, Reservation,
-        ReservationStatus, Seat, SeatStatus,
+        Attempt, AttemptKind, Charge, Evidence, Payment, PaymentKind, PaymentStatus, PlaceRow, PollCost,
+        ReadySeen, Reservation, ReservationStatus, Seat, SeatStatus,
     },
     law::Law,
     testing::OPENS_AT,
@@ -32,6 +32,16 @@ pub(super) const WRONGS: &[Wrong] = &[
             let seat = seat_with(e, SeatStatus::Available);
             seat.status = SeatStatus::Locked;
         },
+    },
+    Wrong {
+        what: "a sold seat names another than its owner",
+        law: Law::NoOversell,
+        act: |e| seat_with(e, SeatStatus::Reserved).locked_by = Some(id(9, 9)),
+    },
+    Wrong {
+        what: "a seat is held in another's name",
+        law: Law::NoOversell,
+        act: |e| seat_with(e, SeatStatus::Locked).locked_by = Some(id(9, 9)),
     },
     Wrong {
         what: "a seat is missing",
@@ -291,6 +301,36 @@ pub(super) const WRONGS: &[Wrong] = &[
                     ..twice
                 },
             ]);
+        },
+    },
+    Wrong {
+        what: "a ticket stands on somebody else's charge",
+        law: Law::PaidMeansTicket,
+        act: |e| {
+            let kept = |payment: &&mut Payment| payment.status == PaymentStatus::Confirmed;
+            e.payments.iter_mut().find(kept).unwrap().payer = id(9, 9);
+        },
+    },
+    Wrong {
+        what: "a membership is charged that payment never confirmed",
+        law: Law::PaidMeansTicket,
+        act: |e| {
+            let order_id = "ORD_member".to_owned();
+            e.payments.push(Payment {
+                order_id: order_id.clone(),
+                kind: PaymentKind::Membership,
+                target: Some(id(9, 3)),
+                transfer: None,
+                payer: id(9, 2),
+                amount: 30_000,
+                status: PaymentStatus::Pending,
+            });
+            e.charges.push(Charge {
+                payment_key: "key_member".into(),
+                order_id,
+                amount: 30_000,
+                cancelled_amount: 0,
+            });
         },
     },
     Wrong {

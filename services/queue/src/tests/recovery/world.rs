@@ -71,6 +71,8 @@ impl World {
     pub(super) async fn new(guards: Guards, seed: u64) -> Self {
         let engine = RedisEngine::alone().await.unwrap();
         let bed = TestBed::at(OPENS_AT.plus_s(-10)).await.with_redis(engine.url());
+        let rooms = Rooms::new(&bed.ctx().dynamo().await);
+        rooms.ensure_tables().await.unwrap();
         let sale = Sale::on(bed, &Config::default(), guards).await;
         let mut world = Self {
             sale,
@@ -255,7 +257,7 @@ impl World {
         assert_eq!(keys, 0, "Redis is back and empty");
         for (router, _) in &self.replicas {
             // Connections come back with their next call; here that must not be a visitor's.
-            eventually(Duration::from_secs(10), "the replica has found it", async || {
+            eventually(Duration::from_secs(30), "the replica has found it", async || {
                 let path = format!("/api/queue/status/{}", Uuid::new_v4());
                 let request = Request::builder()
                     .uri(path)

@@ -352,7 +352,7 @@ async fn the_ticker_opens_a_sale_that_nobody_asked_about() {
 async fn the_ticker_lets_go_of_a_line_that_is_over_and_takes_it_up_again() {
     let sale = Sale::new().await;
     let users = people(2);
-    let listed = async || sale.app.store.listed().await.unwrap();
+    let listed = async || sale.app.store.listed(16).await.unwrap();
     sale.app.store.announce(sale.id, sale.now()).await.unwrap();
     sale.act(Act::Join(users[0], None)).await;
     assert_eq!(listed().await, [sale.id]);

@@ -4,6 +4,7 @@ mod cap;
 mod conformance;
 mod events;
 mod line;
+mod turns;
 mod wire;
 
 use crate::{
@@ -20,7 +21,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 use tower::ServiceExt as _;
-use urr_core::{admission::LogKind, sale::SaleId, time::Millis, token::tier1};
+use urr_core::{
+    admission::{LogEntry, LogKind},
+    sale::SaleId,
+    time::Millis,
+    token::tier1,
+};
 use urr_kit::{
     Ctx, Redis,
     state::limits::{Limits, LimitsStore, Written},
@@ -158,6 +164,23 @@ impl Sale {
                 cap: entry.get("c").unwrap(),
                 rate: entry.get("r").unwrap(),
                 reason: entry.get("w"),
+            })
+            .collect()
+    }
+
+    /// The log as the auditor reads it.
+    pub(super) async fn entries(&self) -> Vec<LogEntry> {
+        let log = self.log().await;
+        log.into_iter()
+            .map(|l| LogEntry {
+                kind: l.kind,
+                at: Millis(l.at),
+                user: l.user,
+                position: l.position,
+                active_after: l.active_after,
+                cap: l.cap,
+                rate_per_s: l.rate,
+                reason: l.reason,
             })
             .collect()
     }

@@ -8,15 +8,20 @@ use super::{
 };
 use crate::{
     Config,
+    admissions::Sqs,
     store::{Act, Place},
     tests::on_one_server::{Sale, is_active},
 };
+use redis::AsyncCommands as _;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use urr_core::{sale::SaleId, token::entry};
 use urr_kit::{
     error::chain,
-    state::limits::{Limits, LimitsStore},
+    state::{
+        limits::{Limits, LimitsStore},
+        rooms::Rooms,
+    },
     testing::TestBed,
 };
 use uuid::Uuid;
@@ -36,6 +41,14 @@ async fn the_message_is_the_contracts_and_its_token_opens_the_sale_no_longer_tha
     assert!(is_active(sale.join(user, 1).await));
     sale.bed.clock().advance_ms(7_000);
     all_is_told(&publisher(&sale, &stage).await).await;
+    let cursor = sale
+        .redis
+        .key(&format!("{{{}}}:published:{}", sale.id, Sqs::NAME));
+    let left_s: i64 = sale.redis.conn().ttl(cursor).await.unwrap();
+    assert!(
+        left_s > 7 * 24 * 3600,
+        "a cursor outlives the log, but not for ever: {left_s}"
+    );
     let received = stage.sqs.receive_all().await;
     let [message] = &received[..] else {
         panic!("{received:?}")
@@ -148,6 +161,8 @@ async fn what_is_set_is_told_while_the_service_runs() {
         sqs_endpoint: Some(stage.sqs.endpoint.clone()),
         ..Config::default()
     };
+    let rooms = Rooms::new(&bed.ctx().dynamo().await);
+    rooms.ensure_tables().await.unwrap();
     let service = crate::start(&bed.ctx(), config).await.unwrap();
     bed.run(service.tasks);
     let url = bed.serve(service.router).await;
