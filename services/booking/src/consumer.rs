@@ -1,6 +1,6 @@
 //! What booking hears: payments and refunds, catalog's changes of events, and what fans did in the community.
 //!
-//! A payment's event and the payment service's direct call end in the same function ([`settle::confirm`],
+//! A payment's event and the payment service's direct call end in the same function ([`settle::confirm()`],
 //! [`handover::complete`], [`memberships::activate`]); whichever comes second finds the work done (R-PAY-07,
 //! quirk 24).
 

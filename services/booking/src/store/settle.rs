@@ -1,4 +1,4 @@
-//! The end of a hold in money: confirmed by a payment ([`confirm`]), or undone by a refund ([`cancel`]).
+//! The end of a hold in money: confirmed by a payment ([`confirm()`]), or undone by a refund ([`cancel()`]).
 //!
 //! The reservation's row is the lock, whichever of the two comes first. What is written here is
 //! written together with the event that tells of it.
