@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use urr_core::time::Millis;
 use urr_kit::clock::{Clock, SystemClock};
+use urr_kit::testing::eventually;
 use urr_loadgen::measure::{Lane, Outcome, Step};
 use urr_loadgen::{Live, LoadError, LoadResult, Scenario, Target, run};
 use uuid::Uuid;
@@ -56,17 +57,20 @@ async fn rehearse_until(scenario: &Scenario, manners: Manners, joined: Option<us
     let dir = tempdir::Dir::new();
     let live = Arc::new(Live::new());
     let stop = CancellationToken::new();
-    if let Some(joined) = joined {
-        let (stop, double) = (stop.clone(), double.clone());
-        tokio::spawn(async move {
-            while double.seen.lock().unwrap().places.len() < joined {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            stop.cancel();
-        });
+    let interrupt = async {
+        let Some(joined) = joined else { return };
+        eventually(Duration::from_secs(60), "they have places", async || {
+            double.seen.lock().unwrap().places.len() >= joined
+        })
+        .await;
+        stop.cancel();
+    };
+    let (result, ()) = tokio::join!(run(scenario, &target, live, stop.clone(), dir.path()), interrupt);
+    Ran {
+        result: result.unwrap(),
+        double,
+        dir,
     }
-    let result = run(scenario, &target, live, stop, dir.path()).await.unwrap();
-    Ran { result, double, dir }
 }
 
 fn target(scenario: &Scenario, base_url: String) -> Target {

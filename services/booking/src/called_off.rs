@@ -8,6 +8,7 @@ use crate::consumer::forget_keys;
 use crate::filter::Filter;
 use crate::store::reads;
 use crate::store::settle::{self, Cancel, SettleError};
+use crate::turns::Turns;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,18 +33,11 @@ pub async fn run(
     interval: Duration,
     shutdown: CancellationToken,
 ) -> Result<(), BoxError> {
-    let mut tick = tokio::time::interval(interval);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            _ = tick.tick() => {}
-            () = called_off.notified() => {}
-        }
+    let mut turns = Turns::every(interval, shutdown);
+    while turns.next_or(called_off.notified()).await {
         // Nothing is half done where it is stopped: each reservation is a transaction of its own.
-        let swept = tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            swept = sweep(&pool, &filter, clock.now()) => swept,
+        let Some(swept) = turns.unless_over(sweep(&pool, &filter, clock.now())).await else {
+            break;
         };
         match swept {
             Ok(0) => {}
@@ -51,6 +45,7 @@ pub async fn run(
             Err(error) => tracing::warn!(%error, "sweep of shows called off failed"),
         }
     }
+    Ok(())
 }
 
 /// Gives back everything that belongs to shows called off. Answers how many reservations.

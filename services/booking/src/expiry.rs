@@ -4,6 +4,7 @@
 
 use crate::filter::Filter;
 use crate::store::give_back;
+use crate::turns::Turns;
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -23,19 +24,15 @@ pub async fn run(
     interval: Duration,
     shutdown: CancellationToken,
 ) -> Result<(), BoxError> {
-    let mut tick = tokio::time::interval(interval);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            _ = tick.tick() => {}
-        }
+    let mut turns = Turns::every(interval, shutdown);
+    while turns.next().await {
         match sweep(&pool, &filter, None, clock.now()).await {
             Ok(0) => {}
             Ok(ended) => tracing::info!(ended, "unpaid reservations expired"),
             Err(error) => tracing::warn!(%error, "sweep of unpaid reservations failed"),
         }
     }
+    Ok(())
 }
 
 /// Ends everything that is due at `now`, of one user and event only if given. Answers how many.

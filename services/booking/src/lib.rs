@@ -26,6 +26,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
+mod turns;
 
 use artists::Artists;
 use consumer::Listener;

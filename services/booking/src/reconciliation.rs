@@ -6,6 +6,7 @@
 
 use crate::store::owed::{self, Owed};
 use crate::store::settle::{self, Cancel, SettleError};
+use crate::turns::Turns;
 use serde::Deserialize;
 use sqlx::PgPool;
 use std::time::Duration;
@@ -54,16 +55,10 @@ impl Reconciliation {
     /// # Errors
     /// None today; the type is what a task returns.
     pub async fn run(self, interval: Duration, shutdown: CancellationToken) -> Result<(), BoxError> {
-        let mut tick = tokio::time::interval(interval);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                _ = tick.tick() => {}
-            }
-            let round = tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                round = self.round(self.clock.now()) => round,
+        let mut turns = Turns::every(interval, shutdown);
+        while turns.next().await {
+            let Some(round) = turns.unless_over(self.round(self.clock.now())).await else {
+                break;
             };
             match round {
                 Ok(0) => {}
@@ -71,6 +66,7 @@ impl Reconciliation {
                 Err(error) => tracing::warn!(%error, "payments not compared"),
             }
         }
+        Ok(())
     }
 
     /// Asks again for what is due. Answers how many.

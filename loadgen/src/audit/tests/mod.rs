@@ -3,7 +3,9 @@
 mod world;
 
 use super::{CollectError, PollCounters, Store, audit, collect};
-use urr_core::{audit::Verdict, law::Law, time::Millis};
+use sqlx::PgPool;
+use urr_core::audit::{AuditReport, Evidence, Observations, Verdict};
+use urr_core::{law::Law, time::Millis};
 use uuid::Uuid;
 use world::{World, order, reservation, seat, user};
 
@@ -14,18 +16,25 @@ fn started(world: &World) -> PollCounters {
     PollCounters::zero(Millis(world.now().0 - 120_000))
 }
 
+async fn audited(world: &World, observed: Observations) -> (Evidence, AuditReport) {
+    audit(&world.stores, &world.sale, observed, &started(world), world.now())
+        .await
+        .unwrap()
+}
+
+async fn payment_of(world: &World) -> PgPool {
+    world
+        .bed
+        .ctx()
+        .postgres("payment", &world::PAYMENT)
+        .await
+        .unwrap()
+}
+
 #[tokio::test]
 async fn a_sale_that_kept_its_laws_is_read_whole_and_passes() {
     let world = World::sold(VISITORS).await;
-    let (evidence, report) = audit(
-        &world.stores,
-        &world.sale,
-        world.observed(),
-        &started(&world),
-        world.now(),
-    )
-    .await
-    .unwrap();
+    let (evidence, report) = audited(&world, world.observed()).await;
     let visitors = VISITORS as usize;
     assert_eq!(evidence.places.len(), visitors + 2);
     assert_eq!(evidence.log.len(), 3 * visitors + 1);
@@ -77,15 +86,7 @@ async fn what_is_wrong_in_the_stores_is_found() {
         .exec_async(&mut world.redis.conn())
         .await
         .unwrap();
-    let (_, report) = audit(
-        &world.stores,
-        &world.sale,
-        world.observed(),
-        &started(&world),
-        world.now(),
-    )
-    .await
-    .unwrap();
+    let (_, report) = audited(&world, world.observed()).await;
     let broken: Vec<_> = report.broken().collect();
     assert_eq!(
         broken,
@@ -99,12 +100,7 @@ async fn what_is_wrong_in_the_stores_is_found() {
 async fn a_ticket_that_was_sold_on_is_paid_by_its_last_buyer() {
     // R-TRF-02, docs/decisions/0024. What is charged for the first ticket was paid by its second owner.
     let world = World::sold(200).await;
-    let payment = world
-        .bed
-        .ctx()
-        .postgres("payment", &world::PAYMENT)
-        .await
-        .unwrap();
+    let payment = payment_of(&world).await;
     let [(first, buyer), (second, next)] =
         [(9, 10), (11, 12)].map(|(transfer, buyer)| (Uuid::from_u128(transfer), Uuid::from_u128(buyer)));
     sqlx::query(
@@ -118,15 +114,7 @@ async fn a_ticket_that_was_sold_on_is_paid_by_its_last_buyer() {
     .await
     .unwrap();
     let verdict = async || {
-        let (_, report) = audit(
-            &world.stores,
-            &world.sale,
-            world.observed(),
-            &started(&world),
-            world.now(),
-        )
-        .await
-        .unwrap();
+        let (_, report) = audited(&world, world.observed()).await;
         let money = report.finding(Law::PaidMeansTicket).unwrap();
         (money.verdict, report.finding(Law::NoOversell).unwrap().verdict)
     };
@@ -166,12 +154,7 @@ async fn a_ticket_that_was_sold_on_is_paid_by_its_last_buyer() {
 async fn a_membership_is_no_sales_and_judged_all_the_same() {
     // Law paid-means-ticket: no charge is out of sight because it bought no seat.
     let world = World::sold(200).await;
-    let payment = world
-        .bed
-        .ctx()
-        .postgres("payment", &world::PAYMENT)
-        .await
-        .unwrap();
+    let payment = payment_of(&world).await;
     // Another sale's, which the ledger has charged.
     let become_membership =
         "UPDATE payments SET payment_type = 'membership', reservation_id = NULL, reference_id = id,
@@ -182,15 +165,7 @@ async fn a_membership_is_no_sales_and_judged_all_the_same() {
             .execute(&payment)
             .await
             .unwrap();
-        let (_, report) = audit(
-            &world.stores,
-            &world.sale,
-            world.observed(),
-            &started(&world),
-            world.now(),
-        )
-        .await
-        .unwrap();
+        let (_, report) = audited(&world, world.observed()).await;
         let finding = report.finding(Law::PaidMeansTicket).unwrap();
         assert_eq!(finding.verdict, verdict, "{status}: {finding:?}");
     }
@@ -199,15 +174,7 @@ async fn a_membership_is_no_sales_and_judged_all_the_same() {
 #[tokio::test]
 async fn empty_stores_prove_nothing() {
     let world = World::new(100).await;
-    let (_, report) = audit(
-        &world.stores,
-        &world.sale,
-        Default::default(),
-        &started(&world),
-        world.now(),
-    )
-    .await
-    .unwrap();
+    let (_, report) = audited(&world, Default::default()).await;
     assert_eq!(
         report.finding(Law::NoOversell).unwrap().verdict,
         Verdict::Unproven

@@ -5,6 +5,19 @@ use super::{Door, OPENS_AT, Placed, Replica};
 use ::http::StatusCode;
 use urr_core::{room::Room, token::tier1};
 
+/// The line is ended and another begun, in which no place of it counts.
+async fn begin_next_line(door: &Door, replica: &Replica) {
+    let ended = replica
+        .control(door.sale, |room| room.deactivated(OPENS_AT))
+        .await;
+    let next = Room {
+        epoch: ended.epoch + 1,
+        voids: ended.epoch,
+        ..door.room()
+    };
+    replica.app.shared.store.create_room(&next).await.unwrap();
+}
+
 /// The store loses the record, and nothing else.
 async fn drop_the_record(door: &Door) {
     let client = door.bed.ctx().dynamo().await;
@@ -111,16 +124,7 @@ async fn a_client_that_joins_again_with_its_request_id_keeps_its_place_though_th
 async fn a_line_that_was_ended_on_purpose_does_not_come_back() {
     let (door, replica) = Door::new().await;
     let places = line_of(&door, &replica, 3).await;
-    replica
-        .control(door.sale, |room| room.deactivated(OPENS_AT))
-        .await;
-    let ended = replica.stored(door.sale).await;
-    let next = Room {
-        epoch: ended.epoch + 1,
-        voids: ended.epoch,
-        ..door.room()
-    };
-    replica.app.shared.store.create_room(&next).await.unwrap();
+    begin_next_line(&door, &replica).await;
     replica.refreshed(door.sale).await;
     let (status, _) = replica.check(door.sale, &places[0], "v0").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -152,15 +156,7 @@ async fn a_number_that_a_copy_did_not_know_is_no_loss_of_the_next_line() {
         StatusCode::OK,
         "a genuine place counts before the copy knows it"
     );
-    let ended = replica
-        .control(door.sale, |room| room.deactivated(OPENS_AT))
-        .await;
-    let next = Room {
-        epoch: ended.epoch + 1,
-        voids: ended.epoch,
-        ..door.room()
-    };
-    replica.app.shared.store.create_room(&next).await.unwrap();
+    begin_next_line(&door, &replica).await;
     let after = behind.refreshed(door.sale).await;
     assert_eq!((after.issued, after.restoring_until), (0, None));
     assert_eq!(behind.join(door.sale, "new").await.position, 1);
@@ -229,15 +225,7 @@ async fn a_copy_that_is_older_than_the_place_denies_nobody_his_place() {
     let (door, replica) = Door::new().await;
     let behind = door.replica().await;
     behind.watch(door.sale).await;
-    let ended = replica
-        .control(door.sale, |room| room.deactivated(OPENS_AT))
-        .await;
-    let next = Room {
-        epoch: ended.epoch + 1,
-        voids: ended.epoch,
-        ..door.room()
-    };
-    replica.app.shared.store.create_room(&next).await.unwrap();
+    begin_next_line(&door, &replica).await;
     replica.app.cache.refresh().await;
     let place = replica.join(door.sale, "kim").await;
     assert_eq!(

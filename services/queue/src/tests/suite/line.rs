@@ -98,13 +98,7 @@ async fn joining_again_changes_nothing() {
 
 #[tokio::test]
 async fn a_slot_comes_back_when_its_user_leaves_falls_silent_or_runs_out_of_time() {
-    let sale = Sale::new().await;
-    sale.limit(Limits {
-        cap: 1,
-        active_ttl_s: 100,
-        ..sale.limits()
-    })
-    .await;
+    let sale = Sale::one_at_a_time().await;
     let [kim, lee, park, choi] = [(); 4].map(|()| Uuid::new_v4());
     for (user, position) in [(kim, 1), (lee, 2), (park, 3), (choi, 4)] {
         sale.join(user, position).await;

@@ -131,6 +131,18 @@ impl Sale {
         sale
     }
 
+    /// A world in which one may be inside, for 100 s.
+    pub(super) async fn one_at_a_time() -> Self {
+        let sale = Self::new().await;
+        sale.limit(Limits {
+            cap: 1,
+            active_ttl_s: 100,
+            ..sale.limits()
+        })
+        .await;
+        sale
+    }
+
     pub(super) fn now(&self) -> Millis {
         self.app.clock.now()
     }

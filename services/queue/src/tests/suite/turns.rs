@@ -17,22 +17,10 @@ use uuid::Uuid;
 
 const TURN_S: i64 = 100;
 
-/// One may be inside, for 100 s.
-async fn one_at_a_time() -> Sale {
-    let sale = Sale::new().await;
-    sale.limit(Limits {
-        cap: 1,
-        active_ttl_s: 100,
-        ..sale.limits()
-    })
-    .await;
-    sale
-}
-
 #[tokio::test]
 async fn whose_turn_has_ended_stands_behind_all_who_wait() {
     // R-QUE-05, quirk 20: with the smallest position of all he would be the next to go in, each time.
-    let sale = one_at_a_time().await;
+    let sale = Sale::one_at_a_time().await;
     let [kim, lee, park, choi] = [(); 4].map(|()| Uuid::new_v4());
     for (user, position) in [(kim, 1), (lee, 2), (park, 3)] {
         sale.join(user, position).await;
@@ -64,7 +52,7 @@ async fn whose_turn_has_ended_stands_behind_all_who_wait() {
 
 #[tokio::test]
 async fn who_goes_out_and_in_again_gains_no_second_turn() {
-    let sale = one_at_a_time().await;
+    let sale = Sale::one_at_a_time().await;
     let [kim, lee] = [Uuid::new_v4(), Uuid::new_v4()];
     sale.join(kim, 1).await;
     sale.join(lee, 2).await;
@@ -88,7 +76,7 @@ async fn who_goes_out_and_in_again_gains_no_second_turn() {
 #[tokio::test]
 async fn who_is_let_in_a_second_time_is_told_so_at_once() {
     // Such places raise no watermark; a poll answered from here would say for ever that he waits.
-    let sale = one_at_a_time().await;
+    let sale = Sale::one_at_a_time().await;
     let [kim, lee] = [Uuid::new_v4(), Uuid::new_v4()];
     sale.join(kim, 1).await;
     sale.join(lee, 2).await;
@@ -112,7 +100,7 @@ async fn who_is_let_in_a_second_time_is_told_so_at_once() {
 
 #[tokio::test]
 async fn who_waits_for_a_second_turn_keeps_that_place_through_a_loss_of_redis() {
-    let sale = one_at_a_time().await;
+    let sale = Sale::one_at_a_time().await;
     let users: Vec<Uuid> = (0..3).map(|_| Uuid::new_v4()).collect();
     sale.join(users[0], 1).await;
     sale.join(users[1], 2).await;
